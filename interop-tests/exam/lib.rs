@@ -1,0 +1,1 @@
+//! The exam that every transport and store sits.

@@ -1,0 +1,1 @@
+//! Scenarios with the shipped binary and real peers.

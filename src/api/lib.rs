@@ -1,0 +1,1 @@
+//! The local HTTP surface of a node on a Unix socket.

@@ -1,0 +1,2 @@
+//! The crosscast binary.
+fn main() {}

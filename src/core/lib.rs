@@ -1,0 +1,1 @@
+//! Crosscast's sans-IO machine: links, groups, multicast, unicast.

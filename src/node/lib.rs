@@ -1,0 +1,1 @@
+//! The embeddable Crosscast node: the tokio driver of the core.

@@ -1,0 +1,1 @@
+//! The closed vocabulary between the core and its links and stores.

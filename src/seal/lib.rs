@@ -1,0 +1,1 @@
+//! Sealing: content keys, per-message AEAD keys, key wrap.

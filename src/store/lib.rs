@@ -1,0 +1,1 @@
+//! Stores: in memory, and an append-only durable one.

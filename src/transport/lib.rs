@@ -1,0 +1,1 @@
+//! The contract every transport fulfils, with the stream framing they share.

@@ -1,0 +1,1 @@
+//! Crosscast's formats: ids, keys, canonical CBOR, messages, records, frames.

@@ -1,0 +1,1 @@
+//! TLS 1.3 links over TCP, both sides authenticated by their NodeIds.
