@@ -1,1 +1,22 @@
-//! Crosscast's sans-IO machine: links, groups, multicast, unicast.
+//! Crosscast's sans-IO machine: links, groups, multicast and unicast, without a clock, a socket or chance of its own.
+//!
+//! [`Node::handle`] takes exactly one [`Input`]; [`Node::poll_output`] is drained to `None` after it;
+//! [`Node::poll_timeout`] says when to look in again and why. Signing, verifying and storing are effects, answered
+//! under the id of their question. The tokio driver is the crate `crosscast`; the simulator is `crosscast-sim`.
+
+mod command;
+mod config;
+mod event;
+mod input;
+mod limits;
+mod output;
+mod reject;
+mod time;
+
+pub use command::{Command, ReaderId, Since, Source};
+pub use config::{Config, Sizes, Times};
+pub use event::{Delivery, Event, GroupView, Notice, Outcome, PeerView, Refusal, Reply, Status};
+pub use input::{CommandId, Input, Verdict};
+pub use output::{Output, SignJob, SignKey, SignatureCheck, VerifyJob};
+pub use reject::{Blame, Reject};
+pub use time::{Instant, Now};

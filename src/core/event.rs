@@ -1,0 +1,303 @@
+//! What the core tells the application: replies to commands, deliveries, outcomes, and what an operator should know.
+
+use std::sync::Arc;
+
+use crosscast_port::{DialError, ListenError, LogPos};
+use crosscast_wire::{
+    Entries, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy, Seq, State,
+    Ticket, WallMillis,
+};
+
+use crate::{CommandId, ReaderId, Source};
+
+/// One thing the application may want to know.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The answer to a command.
+    Reply(CommandId, Reply),
+    /// A message for a local reader; within its window.
+    Deliver(ReaderId, Arc<Delivery>),
+    /// A reader fell behind what is kept: messages are missing before the next delivery.
+    ReaderGap(ReaderId),
+    /// What became of something published or sent.
+    Outcome(Outcome),
+    /// A notice for the log and the status page.
+    Notice(Notice),
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// Not done.
+    Refused(Refusal),
+    /// Entries were accepted as entries `first_index ..` of this message.
+    Published {
+        /// The message.
+        id: MessageId,
+        /// Index of the command's first entry in it.
+        first_index: u16,
+    },
+    /// A group was made or joined.
+    Group {
+        /// The group.
+        group: GroupId,
+        /// Its local name.
+        name: String,
+        /// A ticket that lets others join, for the maker.
+        ticket: Option<Box<Ticket>>,
+    },
+    /// A ticket.
+    Ticket(Box<Ticket>),
+    /// A reader was started.
+    Reading(ReaderId),
+    /// A round trip.
+    Pong {
+        /// In microseconds.
+        rtt_us: u64,
+        /// Of the link that was measured.
+        path: PathKind,
+        /// Why that path.
+        reason: PathReason,
+    },
+    /// The node's state.
+    Status(Box<Status>),
+    /// The peers.
+    Peers(Vec<PeerView>),
+    /// The groups.
+    Groups(Vec<GroupView>),
+}
+
+/// Why a command was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The group is not one of this node's.
+    #[error("this node is not part of that group")]
+    UnknownGroup,
+    /// No such reader.
+    #[error("no such reader")]
+    UnknownReader,
+    /// No link to that node.
+    #[error("no link to that node")]
+    NotLinked,
+    /// More than an entry, a message or a name can hold.
+    #[error("too large")]
+    TooLarge,
+    /// Nothing to publish.
+    #[error("nothing to publish")]
+    Empty,
+    /// The group's policy does not let this node publish.
+    #[error("the group's policy does not let this node publish")]
+    NotAllowed,
+    /// The queue for this is full; try again when something has gone out.
+    #[error("the queue is full")]
+    Busy,
+    /// A limit of this node is reached.
+    #[error("a limit of this node is reached")]
+    Limit,
+    /// A local group of that name exists.
+    #[error("a group of that name exists")]
+    NameTaken,
+    /// The ticket's records do not hold.
+    #[error("the ticket is not valid")]
+    BadTicket,
+    /// What followed that position is no longer kept.
+    #[error("what followed that position is no longer kept")]
+    NoHistory,
+    /// The policy asked for is not built yet.
+    #[error("that policy is not supported by this version")]
+    Unsupported,
+    /// The store failed.
+    #[error("the store failed")]
+    Store,
+    /// The node is shutting down.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+}
+
+/// A message as a local reader gets it: opened, in order, its signature and hash checked.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Where it came from: a group, or the inbox.
+    pub source: Source,
+    /// The message.
+    pub id: MessageId,
+    /// Who signed it.
+    pub from: NodeId,
+    /// In which run of that node.
+    pub instance: Instance,
+    /// Its number.
+    pub seq: Seq,
+    /// When it was sent, by the sender's clock.
+    pub time: WallMillis,
+    /// Cursor to resume after it.
+    pub cursor: LogPos,
+    /// Its entries.
+    pub entries: Entries,
+    /// Links it crossed; 0 when it was published here.
+    pub hops: u8,
+    /// Network of the last link; `None` when it was published here.
+    pub network: Option<Network>,
+    /// Path of the last link.
+    pub path: Option<PathKind>,
+    /// The order its sender asked for.
+    pub order: Order,
+    /// Whether messages of its sender are missing before it.
+    pub gap: bool,
+}
+
+/// What became of a message published or sent here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The message.
+    pub id: MessageId,
+    /// Its new state.
+    pub state: State,
+    /// How many next hops have acknowledged it.
+    pub links: u32,
+}
+
+/// What an operator should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A peer is linked.
+    PeerUp {
+        /// Who.
+        node: NodeId,
+        /// Which run of it.
+        instance: Instance,
+        /// Over which network.
+        network: Network,
+    },
+    /// The last link to a peer is gone.
+    PeerDown {
+        /// Who.
+        node: NodeId,
+        /// Which run of it.
+        instance: Instance,
+        /// A short code.
+        code: &'static str,
+    },
+    /// A dial failed.
+    DialFailed {
+        /// Where to.
+        locator: Locator,
+        /// Why.
+        error: DialError,
+    },
+    /// A listener is up.
+    Listening {
+        /// Where, with the real port.
+        locator: Locator,
+    },
+    /// A listener is not up.
+    ListenFailed {
+        /// Where.
+        locator: Locator,
+        /// Why.
+        error: ListenError,
+    },
+    /// The first key that answered at a locator without one is now expected there.
+    Pinned {
+        /// Where.
+        locator: Locator,
+        /// The key.
+        node: NodeId,
+    },
+    /// A peer's clock differs from this node's by more than a minute.
+    ClockSkew {
+        /// Who.
+        node: NodeId,
+        /// Theirs minus ours, in milliseconds.
+        skew_ms: i64,
+    },
+    /// The store refuses writes.
+    StoreFailed {
+        /// A short code.
+        code: &'static str,
+    },
+}
+
+/// The node's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// This node.
+    pub node: NodeId,
+    /// This run.
+    pub instance: Instance,
+    /// Where it listens, with real ports.
+    pub listen: Vec<Locator>,
+    /// Listeners that failed.
+    pub listen_failed: Vec<(Locator, ListenError)>,
+    /// Linked peers.
+    pub peers: u32,
+    /// Groups it is part of.
+    pub groups: u32,
+    /// Refused input, by reject word.
+    pub rejects: Vec<(&'static str, u64)>,
+}
+
+/// A peer, over its preferred link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// Who.
+    pub node: NodeId,
+    /// Which run of it.
+    pub instance: Instance,
+    /// The name it gives itself, without control characters; may be empty.
+    pub name: String,
+    /// Role bits of its hello.
+    pub roles: u64,
+    /// Over which network.
+    pub network: Network,
+    /// Where.
+    pub locator: Locator,
+    /// Whether this node dialled.
+    pub outbound: bool,
+    /// How it is reached.
+    pub path: PathKind,
+    /// Why so.
+    pub reason: PathReason,
+    /// Smoothed round trip in microseconds, once measured.
+    pub rtt_us: Option<u64>,
+    /// Bytes of frame bodies received.
+    pub rx_bytes: u64,
+    /// Bytes of frame bodies sent.
+    pub tx_bytes: u64,
+    /// Groups both take part in.
+    pub groups: u32,
+    /// Its program and version.
+    pub agent: String,
+    /// When the link came up.
+    pub up_since: WallMillis,
+    /// Bytes waiting for it.
+    pub queued_bytes: u64,
+}
+
+/// A group this node is part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupView {
+    /// The group.
+    pub group: GroupId,
+    /// Its local name.
+    pub name: String,
+    /// The policy in force.
+    pub policy: Policy,
+    /// Whether payloads are sealed.
+    pub sealed: bool,
+    /// Whether this node holds the group key.
+    pub keyholder: bool,
+    /// Number of its floor record, 0 when none is known.
+    pub floor: u64,
+    /// Linked peers that subscribe to it.
+    pub neighbours: u32,
+    /// Messages kept.
+    pub messages: u64,
+    /// Bytes kept.
+    pub bytes: u64,
+    /// Cursor of the newest released message.
+    pub head: LogPos,
+}

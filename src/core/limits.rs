@@ -1,0 +1,54 @@
+//! Every bound of the core's collections, with the reason for its number.
+
+/// Links at once, those in the hello included. 1,024: a core's neighbours and a flood of half-open ones fit in 64 MiB.
+pub(crate) const LINKS: usize = 1_024;
+/// Links in the hello at once; the transports hold back the rest. 256: 1 MiB of hello bodies.
+pub(crate) const HELLOS: usize = 256;
+/// Locators to keep a link to. 64: an operator's list, not a directory.
+pub(crate) const ATTACHED: usize = 64;
+/// Groups this node is part of. 10,000: the target of a router.
+pub(crate) const GROUPS: usize = 10_000;
+/// Groups one link may subscribe to. As many as a router has.
+pub(crate) const SUBSCRIPTIONS_PER_LINK: usize = 10_000;
+/// Messages under verification per link. 64: two full batches of a fast link; the rest waits in its credit.
+pub(crate) const VERIFYING_PER_LINK: usize = 256;
+/// Signatures that do not hold before a link is closed. 20: the protocol's.
+pub(crate) const BAD_SIGNATURES_PER_LINK: u32 = 20;
+/// Index entries per group. 65,536: 10 minutes at 100 messages a second; about 10 MB.
+pub(crate) const LOG_ENTRIES: usize = 65_536;
+/// Sender instances with a replay window per destination. 4,096: new senders are refused beyond, nobody is evicted.
+pub(crate) const WINDOWS: usize = 4_096;
+/// Live instances per sender and destination. 8: the protocol's.
+pub(crate) const INSTANCES_PER_SENDER: usize = 8;
+/// Sequence numbers a replay window spans. 4,096: what a receiver holds back at most.
+pub(crate) const WINDOW_SPAN: u64 = 4_096;
+/// Held-back messages per group. 4,096: the protocol's.
+pub(crate) const HELD_MESSAGES: usize = 4_096;
+/// Held-back bytes per group. 16 MiB: the protocol's.
+pub(crate) const HELD_BYTES: u64 = 16 << 20;
+/// Local readers. 1,024: applications on one machine.
+pub(crate) const READERS: usize = 1_024;
+/// Own messages whose outcome is awaited. 65,536: ten minutes at 100 a second.
+pub(crate) const OUTCOMES: usize = 65_536;
+/// Bytes of unicast messages waiting for absent peers. 4 MiB: 64 of the largest.
+pub(crate) const OUTBOX_BYTES: u64 = 4 << 20;
+/// Ids remembered per link and group as known by the peer. 1,024: a window's worth of messages under way.
+pub(crate) const KNOWN_IDS: usize = 1_024;
+/// RESUME frames accepted per link and group in one exchange. 8: as many windows as [`WINDOWS`].
+pub(crate) const RESUME_FRAMES: usize = 8;
+/// Bytes on the control lane waiting for a link; beyond, the link is closed. 1 MiB: 4,096 windows and every floor.
+pub(crate) const CONTROL_BYTES: u64 = 1 << 20;
+/// Bytes read from the log at once to feed a link or a reader. 512 KiB: two full messages.
+pub(crate) const READ_BYTES: u32 = 512 << 10;
+/// Commits under way at once. 1: what arrives meanwhile becomes the next one, so batches grow with load.
+pub(crate) const COMMITS: usize = 1;
+/// Own messages signed but not committed, per group. 4: a signature overlaps a commit, the rest gathers.
+pub(crate) const SIGNED_AHEAD: usize = 4;
+/// How far in the future a message's time may lie, in milliseconds. 2 min: the protocol's.
+pub(crate) const FUTURE_MS: u64 = 120_000;
+/// How old a pushed message may be, in milliseconds. 10 min: the protocol's.
+pub(crate) const PUSHED_MS: u64 = 600_000;
+/// How much longer an answer to our RESUME may have taken, in milliseconds. 2 min: as much as clocks may differ.
+pub(crate) const ANSWER_MS: u64 = 120_000;
+/// Clock difference that both sides are told of, in milliseconds. 60 s: the protocol's.
+pub(crate) const SKEW_MS: u64 = 60_000;
