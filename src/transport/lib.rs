@@ -1,1 +1,21 @@
 //! The contract every transport fulfils, with the stream framing they share.
+//!
+//! A [`Transport`] is an actor with a [`Port`]. The node holds the other end of all ports, a [`PortDriver`]: it hands
+//! down the core's requests without ever waiting, and takes the links' reports in fair turns. Every link has a
+//! [`LinkPort`] of its own with a bounded way in and a bounded way out, so a slow link holds up no other.
+//! Which bytes a stream carries is in [`framing`]. Nothing here opens a socket or reads a clock.
+
+mod board;
+mod driver;
+mod lanes;
+mod link_port;
+mod transport;
+
+pub use board::{LINK_SHARE_BYTES, TOTAL_SHARE_BYTES};
+pub use driver::{PORT_REQUESTS, PortDriver, RequestError, TURN_BYTES, TURN_REPORTS};
+pub use lanes::PerLane;
+pub use link_port::{LinkPort, LinkRequest, PortClosed};
+pub use transport::{Port, PortRequest, Reporter, Transport, TransportError};
+
+/// Longest body of a frame in bytes: a message of 256 KiB, its header and signature, and the hop fields.
+pub const FRAME_MAX: usize = 272 * 1024;
