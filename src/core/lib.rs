@@ -9,14 +9,18 @@ mod config;
 mod event;
 mod input;
 mod limits;
+mod node;
 mod output;
 mod reject;
 mod time;
+mod timer;
 
 pub use command::{Command, ReaderId, Since, Source};
 pub use config::{Config, Sizes, Times};
 pub use event::{Delivery, Event, GroupView, Notice, Outcome, PeerView, Refusal, Reply, Status};
 pub use input::{CommandId, Input, Verdict};
+pub use node::Node;
 pub use output::{Output, SignJob, SignKey, SignatureCheck, VerifyJob};
 pub use reject::{Blame, Reject};
+pub use timer::Reason;
 pub use time::{Instant, Now};
