@@ -4,8 +4,11 @@
 //! (`verify_strict`: small-order and non-canonical keys and points, and malleable scalars are refused), so that all
 //! routers agree. [`RustCrypto`] is the reference; the node brings a faster provider for the AEADs.
 
-use ed25519_dalek::Signer as _;
-use zeroize::Zeroize;
+use aes_gcm::{AeadInPlace as _, KeyInit as _};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use zeroize::Zeroize as _;
+
+use crate::limits::TAG_LEN;
 
 /// An Ed25519 signature.
 pub type Signature = [u8; 64];
@@ -101,33 +104,29 @@ impl Domain {
     }
 }
 
-/// The 32-byte seed of an Ed25519 key pair; erased when dropped, never shown.
+/// An Ed25519 key pair, grown from a 32-byte seed; erased when dropped, never shown.
 #[derive(Clone)]
-pub struct SecretKey([u8; 32]);
+pub struct SecretKey(SigningKey);
 
 impl SecretKey {
-    /// Wraps a seed.
+    /// Makes the key pair of a seed.
     #[must_use]
-    pub const fn new(seed: [u8; 32]) -> Self {
-        Self(seed)
+    pub fn new(mut seed: [u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(&seed);
+        seed.zeroize();
+        Self(key)
     }
 
     /// The seed, for writing it to a key file.
     #[must_use]
-    pub const fn expose(&self) -> &[u8; 32] {
-        &self.0
+    pub fn expose(&self) -> &[u8; 32] {
+        self.0.as_bytes()
     }
 
     /// The public half.
     #[must_use]
     pub fn public(&self) -> [u8; 32] {
-        ed25519_dalek::SigningKey::from_bytes(&self.0).verifying_key().to_bytes()
-    }
-}
-
-impl Drop for SecretKey {
-    fn drop(&mut self) {
-        self.0.zeroize();
+        self.0.verifying_key().to_bytes()
     }
 }
 
@@ -155,6 +154,10 @@ pub trait Crypto: Send + Sync {
     fn verify(&self, key: &[u8; 32], domain: Domain, body: &[u8], signature: &Signature) -> bool;
 
     /// Encrypts `buffer` in place from byte `from` on and appends the tag.
+    ///
+    /// False means that nothing was sealed (`from` lies beyond the end, or the AEAD cannot take that much); then the
+    /// buffer is cut at `from`, so that no plaintext can leave by mistake.
+    #[must_use]
     fn seal_in_place(
         &self,
         aead: Aead,
@@ -163,7 +166,7 @@ pub trait Crypto: Send + Sync {
         aad: &[u8],
         buffer: &mut Vec<u8>,
         from: usize,
-    );
+    ) -> bool;
 
     /// Decrypts and authenticates `sealed` (ciphertext and tag); `None` when it is not authentic.
     fn open(&self, aead: Aead, key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>>;
@@ -175,3 +178,75 @@ pub trait Crypto: Send + Sync {
 /// The reference provider: ed25519-dalek and the RustCrypto AEADs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RustCrypto;
+
+impl Crypto for RustCrypto {
+    fn sign(&self, key: &SecretKey, domain: Domain, body: &[u8]) -> Signature {
+        key.0.sign(&domain.signed_bytes(body)).to_bytes()
+    }
+
+    fn verify(&self, key: &[u8; 32], domain: Domain, body: &[u8], signature: &Signature) -> bool {
+        usable(key).is_some_and(|key| {
+            let signature = ed25519_dalek::Signature::from_bytes(signature);
+            key.verify_strict(&domain.signed_bytes(body), &signature).is_ok()
+        })
+    }
+
+    fn seal_in_place(
+        &self,
+        aead: Aead,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        aad: &[u8],
+        buffer: &mut Vec<u8>,
+        from: usize,
+    ) -> bool {
+        let tag = buffer.get_mut(from..).and_then(|plain| match aead {
+            Aead::Aes256Gcm => {
+                aes_gcm::Aes256Gcm::new(key.into()).encrypt_in_place_detached(nonce.into(), aad, plain).ok()
+            }
+            Aead::ChaCha20Poly1305 => chacha20poly1305::ChaCha20Poly1305::new(key.into())
+                .encrypt_in_place_detached(nonce.into(), aad, plain)
+                .ok(),
+        });
+        match tag {
+            Some(tag) => buffer.extend_from_slice(&tag),
+            None => buffer.truncate(from),
+        }
+        tag.is_some()
+    }
+
+    fn open(&self, aead: Aead, key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (ciphertext, tag) = sealed.split_last_chunk::<TAG_LEN>()?;
+        let mut buffer = ciphertext.to_vec();
+        match aead {
+            Aead::Aes256Gcm => aes_gcm::Aes256Gcm::new(key.into())
+                .decrypt_in_place_detached(nonce.into(), aad, &mut buffer, tag.into())
+                .ok()?,
+            Aead::ChaCha20Poly1305 => chacha20poly1305::ChaCha20Poly1305::new(key.into())
+                .decrypt_in_place_detached(nonce.into(), aad, &mut buffer, tag.into())
+                .ok()?,
+        }
+        Some(buffer)
+    }
+
+    // The reference promises nothing about the machine, so that the same build chooses alike everywhere.
+    fn has_fast_aes(&self) -> bool {
+        false
+    }
+}
+
+/// Whether these bytes are a key that a signature can hold under: a canonical point, not of small order.
+#[must_use]
+pub fn is_usable_key(key: &[u8; 32]) -> bool {
+    usable(key).is_some()
+}
+
+fn usable(key: &[u8; 32]) -> Option<VerifyingKey> {
+    // dalek reduces a coordinate of 2^255 - 19 or more instead of refusing it, which would give a key two names.
+    let [low, middle @ .., high] = key;
+    let unreduced = *low >= 0xed && middle.iter().all(|byte| *byte == 0xff) && high & 0x7f == 0x7f;
+    if unreduced {
+        return None;
+    }
+    VerifyingKey::from_bytes(key).ok().filter(|key| !key.is_weak())
+}

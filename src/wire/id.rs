@@ -53,6 +53,10 @@ bytes_id!(
     GroupId, 32
 );
 bytes_id!(
+    /// The Ed25519 public key of a service, which names the nodes that serve it.
+    ServiceId, 32
+);
+bytes_id!(
     /// The name of a message: BLAKE3 derive-key over its header bytes, never over the signature.
     MessageId, 32
 );
