@@ -1,0 +1,165 @@
+//! Replay windows: which numbers of a sender instance have been taken, and up to where there is no hole.
+//!
+//! One window per (destination, sender, instance). Reading is free; a number is taken only after its message's
+//! signature and payload hash held, so nobody can use up another's numbers. A sender has at most 8 live instances, a
+//! destination a bounded number of windows: new ones are refused, old ones never thrown out before their time.
+
+use std::collections::BTreeMap;
+
+use crosscast_wire::{Instance, NodeId, Seq, WallMillis};
+
+use crate::limits;
+use crate::Reject;
+
+const WORDS: usize = (limits::WINDOW_SPAN / 64) as usize;
+
+/// The taken numbers of one sender instance.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Window {
+    contiguous: u64,
+    high: u64,
+    /// Bit `n % SPAN` says whether number `n` in `(high - SPAN, high]` is taken; allocated at the first hole.
+    bits: Vec<u64>,
+    last: WallMillis,
+}
+
+impl Window {
+    fn bit(seq: u64) -> (usize, u64) {
+        let place = seq % limits::WINDOW_SPAN;
+        (usize::try_from(place / 64).unwrap_or(0), 1u64 << (place % 64))
+    }
+
+    fn has_bit(&self, seq: u64) -> bool {
+        let (word, mask) = Self::bit(seq);
+        self.bits.get(word).is_some_and(|bits| bits & mask != 0)
+    }
+
+    fn set_bit(&mut self, seq: u64, on: bool) {
+        if self.bits.is_empty() {
+            self.bits = vec![0; WORDS];
+        }
+        let (word, mask) = Self::bit(seq);
+        if let Some(bits) = self.bits.get_mut(word) {
+            *bits = if on { *bits | mask } else { *bits & !mask };
+        }
+    }
+
+    /// Whether the number may still be taken.
+    pub(crate) fn is_free(&self, seq: Seq) -> bool {
+        let seq = seq.0;
+        if seq <= self.contiguous || seq.saturating_add(limits::WINDOW_SPAN) <= self.high {
+            return false;
+        }
+        seq > self.high || !self.has_bit(seq)
+    }
+
+    /// Takes a number that is free.
+    pub(crate) fn take(&mut self, seq: Seq, at: WallMillis) {
+        let seq = seq.0;
+        self.last = self.last.max(at);
+        if seq == self.contiguous.saturating_add(1) && self.high <= self.contiguous {
+            // The common case: no holes, no bits.
+            self.contiguous = seq;
+            self.high = seq;
+            return;
+        }
+        if seq > self.high {
+            let first = self.high.saturating_add(1).max(seq.saturating_sub(limits::WINDOW_SPAN).saturating_add(1));
+            for skipped in first..seq {
+                self.set_bit(skipped, false);
+            }
+            self.high = seq;
+        }
+        self.set_bit(seq, true);
+        let floor = self.high.saturating_sub(limits::WINDOW_SPAN);
+        self.contiguous = self.contiguous.max(floor);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        while self.contiguous < self.high && self.has_bit(self.contiguous.saturating_add(1)) {
+            self.contiguous = self.contiguous.saturating_add(1);
+        }
+    }
+
+    /// Frees a number whose commit failed.
+    fn free(&mut self, seq: Seq) {
+        let seq = seq.0;
+        if seq <= self.contiguous {
+            let first = seq.max(self.high.saturating_sub(limits::WINDOW_SPAN).saturating_add(1));
+            for taken in first..=self.contiguous {
+                self.set_bit(taken, true);
+            }
+            self.contiguous = seq.saturating_sub(1);
+        }
+        self.set_bit(seq, false);
+    }
+}
+
+/// The windows of one destination.
+#[derive(Default)]
+pub(crate) struct Windows {
+    windows: BTreeMap<(NodeId, Instance), Window>,
+}
+
+impl Windows {
+    /// Whether a message may still be taken; reads only.
+    ///
+    /// # Errors
+    /// [`Reject::Replayed`] or [`Reject::WindowsFull`].
+    pub(crate) fn check(&self, from: NodeId, instance: Instance, seq: Seq, now: WallMillis) -> Result<(), Reject> {
+        if let Some(window) = self.windows.get(&(from, instance)) {
+            return if window.is_free(seq) { Ok(()) } else { Err(Reject::Replayed) };
+        }
+        if self.windows.len() >= limits::WINDOWS {
+            return Err(Reject::WindowsFull);
+        }
+        let live = |window: &Window| now.0.saturating_sub(window.last.0) < LIVE_MS;
+        let instances = self.windows.range((from, Instance(0))..=(from, Instance(u64::MAX)));
+        if instances.filter(|(_, window)| live(window)).count() >= limits::INSTANCES_PER_SENDER {
+            return Err(Reject::WindowsFull);
+        }
+        Ok(())
+    }
+
+    /// Takes a number, after signature and payload hash held.
+    pub(crate) fn take(&mut self, from: NodeId, instance: Instance, seq: Seq, at: WallMillis) {
+        self.windows.entry((from, instance)).or_default().take(seq, at);
+    }
+
+    /// Frees a number whose commit failed.
+    pub(crate) fn free(&mut self, from: NodeId, instance: Instance, seq: Seq) {
+        if let Some(window) = self.windows.get_mut(&(from, instance)) {
+            window.free(seq);
+        }
+    }
+
+    /// Every (sender, instance) with the number up to which there is no hole.
+    pub(crate) fn contiguous(&self) -> impl Iterator<Item = (NodeId, Instance, Seq)> + '_ {
+        self.windows.iter().map(|((from, instance), window)| (*from, *instance, Seq(window.contiguous)))
+    }
+
+    /// Restores a window's hole-free start from the store.
+    pub(crate) fn restore(&mut self, from: NodeId, instance: Instance, contiguous: Seq, last: WallMillis) {
+        let window = self.windows.entry((from, instance)).or_default();
+        window.contiguous = window.contiguous.max(contiguous.0);
+        window.high = window.high.max(contiguous.0);
+        window.last = window.last.max(last);
+    }
+
+    /// Drops windows silent for longer than the kept time; returns them so the store can forget them too.
+    pub(crate) fn expire(&mut self, now: WallMillis) -> Vec<(NodeId, Instance)> {
+        let old = |window: &Window| now.0.saturating_sub(window.last.0) >= KEPT_MS;
+        let gone: Vec<_> = self.windows.iter().filter(|(_, window)| old(window)).map(|(key, _)| *key).collect();
+        for key in &gone {
+            self.windows.remove(key);
+        }
+        gone
+    }
+}
+
+/// An instance is live while its last message could still be pushed: the accepted age and future together.
+const LIVE_MS: u64 = limits::PUSHED_MS + limits::FUTURE_MS;
+/// A window is kept an hour after its last message: replays older than [`LIVE_MS`] fall to the time gate anyway, the
+/// rest of the hour keeps the sender's gaps visible.
+const KEPT_MS: u64 = 3_600_000;

@@ -1,0 +1,93 @@
+//! The locators this node keeps a link to, and when each is dialled again.
+//!
+//! Delays double from [`Times::redial_min_ms`] with jitter of a half either way, and start over once a link has held.
+//! A target whose peer is linked some other way rests until that link goes.
+
+use std::collections::BTreeMap;
+
+use crosscast_port::{DialId, LinkId};
+use crosscast_wire::{Locator, NodeId};
+
+use crate::random::Choices;
+use crate::Times;
+
+/// Where a target stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Waits for its timer.
+    Waiting,
+    /// Being dialled.
+    Dialing(DialId),
+    /// Its link is up or in the hello.
+    Linked(LinkId),
+    /// Its peer is linked by another link, or it is this node itself.
+    Resting,
+}
+
+/// One locator to keep a link to.
+pub(crate) struct Target {
+    pub(crate) locator: Locator,
+    /// The key to expect: from the locator or pinned at first sight.
+    pub(crate) node: Option<NodeId>,
+    pub(crate) phase: Phase,
+    failures: u32,
+}
+
+/// All targets, by number.
+#[derive(Default)]
+pub(crate) struct Targets {
+    targets: BTreeMap<u64, Target>,
+    next: u64,
+}
+
+impl Targets {
+    pub(crate) fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Adds a target that is dialled at once; `None` when it is there already.
+    pub(crate) fn add(&mut self, locator: Locator, node: Option<NodeId>) -> Option<u64> {
+        let same = |target: &Target| target.locator.without_node() == locator.without_node();
+        if self.targets.values().any(same) {
+            return None;
+        }
+        self.next = self.next.saturating_add(1);
+        self.targets.insert(self.next, Target { locator, node, phase: Phase::Waiting, failures: 0 });
+        Some(self.next)
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Target> {
+        self.targets.get_mut(&number)
+    }
+
+    pub(crate) fn by_dial(&mut self, dial: DialId) -> Option<(u64, &mut Target)> {
+        let found = self.targets.iter_mut().find(|(_, target)| target.phase == Phase::Dialing(dial));
+        found.map(|(number, target)| (*number, target))
+    }
+
+    pub(crate) fn by_link(&mut self, link: LinkId) -> Option<(u64, &mut Target)> {
+        let found = self.targets.iter_mut().find(|(_, target)| target.phase == Phase::Linked(link));
+        found.map(|(number, target)| (*number, target))
+    }
+
+    /// Targets that rest because this node was linked.
+    pub(crate) fn resting_for(&self, node: NodeId) -> Vec<u64> {
+        let rests = |target: &Target| target.phase == Phase::Resting && target.node == Some(node);
+        self.targets.iter().filter(|(_, target)| rests(target)).map(|(number, _)| *number).collect()
+    }
+}
+
+impl Target {
+    /// Books a failure and returns the delay until the next attempt, in milliseconds.
+    pub(crate) fn failed(&mut self, times: &Times, choices: &mut Choices) -> u64 {
+        let doubled = times.redial_min_ms.saturating_mul(1u64 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        self.phase = Phase::Waiting;
+        choices.around(doubled.min(times.redial_max_ms))
+    }
+
+    /// A link of this target has finished its hello.
+    pub(crate) fn held(&mut self) {
+        self.failures = 0;
+    }
+}

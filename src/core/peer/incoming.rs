@@ -1,0 +1,126 @@
+//! The receiving half of a link: what was granted, what came, what has been dealt with.
+//!
+//! Data frames are numbered per lane as they arrive. They are dealt with in any order (a duplicate at once, a fresh
+//! message after its commit), but acknowledged cumulatively, so an early answer waits for those before it.
+
+use std::collections::VecDeque;
+
+use crosscast_wire::Lane;
+
+use crate::peer::outgoing::CHARGE_OVERHEAD;
+use crate::Reject;
+
+/// A data frame on its way through the gates; answered by exactly one [`Incoming::done`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    lane: Lane,
+    number: u64,
+    charge: u64,
+}
+
+impl Arrival {
+    pub(crate) const fn lane(self) -> Lane {
+        self.lane
+    }
+
+    pub(crate) const fn number(self) -> u64 {
+        self.number
+    }
+}
+
+#[derive(Default)]
+struct InLane {
+    granted: u64,
+    announced: u64,
+    charged: u64,
+    received: u64,
+    acked: u64,
+    announced_ack: u64,
+    open: VecDeque<bool>,
+}
+
+/// The receiving half of a link.
+pub(crate) struct Incoming {
+    urgent: InLane,
+    normal: InLane,
+    bulk: InLane,
+    credit: u64,
+    /// Bytes of bodies received.
+    pub(crate) bytes: u64,
+}
+
+impl Incoming {
+    /// Starts with the credit that the hello announced for each data lane.
+    pub(crate) fn new(credit: u64) -> Self {
+        let lane = || InLane { granted: credit, announced: credit, ..InLane::default() };
+        Self { urgent: lane(), normal: lane(), bulk: lane(), credit, bytes: 0 }
+    }
+
+    fn lane_mut(&mut self, lane: Lane) -> Option<&mut InLane> {
+        match lane {
+            Lane::Control => None,
+            Lane::Urgent => Some(&mut self.urgent),
+            Lane::Normal => Some(&mut self.normal),
+            Lane::Bulk => Some(&mut self.bulk),
+        }
+    }
+
+    /// Books a data frame in.
+    ///
+    /// # Errors
+    /// [`Reject::WrongLane`] on the control lane, [`Reject::OverCredit`] beyond what was granted.
+    pub(crate) fn arrive(&mut self, lane: Lane, body_len: usize) -> Result<Arrival, Reject> {
+        let charge = (body_len as u64).saturating_add(CHARGE_OVERHEAD);
+        let state = self.lane_mut(lane).ok_or(Reject::WrongLane)?;
+        state.charged = state.charged.saturating_add(charge);
+        if state.charged > state.granted {
+            return Err(Reject::OverCredit);
+        }
+        state.received = state.received.saturating_add(1);
+        state.open.push_back(false);
+        Ok(Arrival { lane, number: state.received, charge })
+    }
+
+    /// A data frame has been dealt with: its credit is granted anew and it can be acknowledged.
+    pub(crate) fn done(&mut self, arrival: Arrival) {
+        let Some(state) = self.lane_mut(arrival.lane) else { return };
+        state.granted = state.granted.saturating_add(arrival.charge);
+        let place = arrival.number.saturating_sub(state.acked).saturating_sub(1);
+        if let Some(open) = usize::try_from(place).ok().and_then(|place| state.open.get_mut(place)) {
+            *open = true;
+        }
+        while state.open.front() == Some(&true) {
+            state.open.pop_front();
+            state.acked = state.acked.saturating_add(1);
+        }
+    }
+
+    /// What is to be acknowledged now, lanes ascending; empty when nothing is new.
+    pub(crate) fn take_acks(&mut self) -> Vec<(Lane, u64)> {
+        let mut acks = Vec::new();
+        for lane in [Lane::Urgent, Lane::Normal, Lane::Bulk] {
+            if let Some(state) = self.lane_mut(lane)
+                && state.acked > state.announced_ack
+            {
+                state.announced_ack = state.acked;
+                acks.push((lane, state.acked));
+            }
+        }
+        acks
+    }
+
+    /// What is to be granted now: a lane's total once a quarter of its window is free again.
+    pub(crate) fn take_credits(&mut self) -> Vec<(Lane, u64)> {
+        let quarter = self.credit / 4;
+        let mut credits = Vec::new();
+        for lane in [Lane::Urgent, Lane::Normal, Lane::Bulk] {
+            if let Some(state) = self.lane_mut(lane)
+                && state.granted.saturating_sub(state.announced) >= quarter.max(1)
+            {
+                state.announced = state.granted;
+                credits.push((lane, state.granted));
+            }
+        }
+        credits
+    }
+}
