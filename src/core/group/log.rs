@@ -1,0 +1,201 @@
+//! The index of one destination's log: what is kept, in which order it came and was released, and how much it weighs.
+//!
+//! The bytes are in the store; the core keeps one [`LogEntry`] per message for as long as the message could be pushed
+//! again, so that a duplicate is known by its id. Links and local readers are fed by walking this index.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crosscast_port::{LogEntry, LogPos};
+use crosscast_wire::{Class, MessageId, Network, PathKind, WallMillis};
+
+use crate::limits;
+
+/// Facts about how a message came, packed into the store's opaque tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    /// Links it crossed to get here; 0 when it was published here.
+    pub(crate) hops: u8,
+    /// Its class, which decides its lane.
+    pub(crate) class: Class,
+    /// Network and path of the last link.
+    pub(crate) last: Option<(Network, PathKind)>,
+}
+
+impl Tag {
+    pub(crate) fn pack(self) -> u64 {
+        let last = self.last.map_or(0, |(network, path)| 0x1_0000 | u64::from(network.number()) << 8 | u64::from(path.number()));
+        u64::from(self.hops) | u64::from(self.class.number()) << 8 | last << 16
+    }
+
+    pub(crate) fn unpack(tag: u64) -> Self {
+        let network = Network::from_number((tag >> 24) & 0xff);
+        let path = PathKind::from_number((tag >> 16) & 0xff);
+        let known = tag >> 32 & 1 == 1;
+        Self {
+            hops: u8::try_from(tag & 0xff).unwrap_or(u8::MAX),
+            class: Class::from_number((tag >> 8) & 0xff).unwrap_or(Class::Normal),
+            last: network.zip(path).filter(|_| known),
+        }
+    }
+}
+
+/// The index of one log.
+#[derive(Default)]
+pub(crate) struct Log {
+    entries: VecDeque<LogEntry>,
+    ids: BTreeMap<MessageId, LogPos>,
+    released: BTreeMap<LogPos, LogPos>,
+    trimmed: LogPos,
+    bytes: u64,
+    kept: u64,
+    /// Highest release position freed: a reader before it has missed something.
+    pub(crate) lost_released: LogPos,
+    /// Highest release position.
+    pub(crate) head: LogPos,
+}
+
+impl Log {
+    /// Takes a new entry; its position is above all others.
+    pub(crate) fn append(&mut self, entry: LogEntry) {
+        self.bytes = self.bytes.saturating_add(u64::from(entry.len));
+        if entry.len > 0 {
+            self.kept = self.kept.saturating_add(1);
+        } else {
+            self.trimmed = self.trimmed.max(entry.pos);
+            self.lost_released = self.lost_released.max(entry.released.unwrap_or_default());
+        }
+        self.ids.insert(entry.id, entry.pos);
+        if let Some(released) = entry.released {
+            self.released.insert(released, entry.pos);
+            self.head = self.head.max(released);
+        }
+        self.entries.push_back(entry);
+    }
+
+    /// Marks an entry as released.
+    pub(crate) fn release(&mut self, pos: LogPos, released: LogPos, gap: bool) {
+        if let Some(entry) = self.find_mut(pos) {
+            entry.released = Some(released);
+            entry.gap = gap;
+            self.released.insert(released, pos);
+            self.head = self.head.max(released);
+        }
+    }
+
+    fn place(&self, pos: LogPos) -> usize {
+        self.entries.partition_point(|entry| entry.pos < pos)
+    }
+
+    fn find_mut(&mut self, pos: LogPos) -> Option<&mut LogEntry> {
+        let place = self.place(pos);
+        self.entries.get_mut(place).filter(|entry| entry.pos == pos)
+    }
+
+    pub(crate) fn find(&self, pos: LogPos) -> Option<&LogEntry> {
+        self.entries.get(self.place(pos)).filter(|entry| entry.pos == pos)
+    }
+
+    pub(crate) fn position_of(&self, id: &MessageId) -> Option<LogPos> {
+        self.ids.get(id).copied()
+    }
+
+    /// Entries with kept bytes after a position.
+    pub(crate) fn after(&self, pos: LogPos) -> impl Iterator<Item = &LogEntry> {
+        let place = self.entries.partition_point(|entry| entry.pos <= pos);
+        self.entries.range(place..).filter(|entry| entry.len > 0)
+    }
+
+    /// The release position before the first entry sent at or after `time`.
+    pub(crate) fn released_before(&self, time: WallMillis) -> LogPos {
+        let sent = |pos: &LogPos| self.find(*pos).is_some_and(|entry| entry.time >= time && entry.len > 0);
+        let first = self.released.iter().find(|(_, pos)| sent(pos)).map(|(released, _)| *released);
+        first.map_or(self.head, |released| LogPos(released.0.saturating_sub(1)))
+    }
+
+    /// Whether something kept was released after a position.
+    pub(crate) fn has_released_after(&self, pos: LogPos) -> bool {
+        self.head > pos
+    }
+
+    /// Takes back an entry whose commit failed.
+    pub(crate) fn retract(&mut self, pos: LogPos) {
+        let place = self.place(pos);
+        if self.entries.get(place).is_none_or(|entry| entry.pos != pos) {
+            return;
+        }
+        let Some(entry) = self.entries.remove(place) else { return };
+        self.bytes = self.bytes.saturating_sub(u64::from(entry.len));
+        self.kept = self.kept.saturating_sub(u64::from(entry.len > 0));
+        self.ids.remove(&entry.id);
+        if let Some(released) = entry.released {
+            self.released.remove(&released);
+            self.head = self.released.last_key_value().map_or(self.lost_released, |(released, _)| *released);
+        }
+    }
+
+    /// Frees the bytes of the oldest entries until at most `max_bytes` are kept and none that came before `oldest` is;
+    /// returns the last position freed.
+    pub(crate) fn trim(&mut self, max_bytes: u64, oldest: WallMillis) -> Option<LogPos> {
+        let mut freed = None;
+        let start = self.entries.partition_point(|entry| entry.pos <= self.trimmed);
+        for entry in self.entries.range_mut(start..) {
+            if self.bytes <= max_bytes && entry.arrived >= oldest {
+                break;
+            }
+            self.bytes = self.bytes.saturating_sub(u64::from(entry.len));
+            self.kept = self.kept.saturating_sub(u64::from(entry.len > 0));
+            entry.len = 0;
+            self.trimmed = entry.pos;
+            self.lost_released = self.lost_released.max(entry.released.unwrap_or_default());
+            freed = Some(entry.pos);
+        }
+        freed
+    }
+
+    /// Drops freed entries that came before `oldest`, and the oldest beyond the bound; returns the last one dropped.
+    pub(crate) fn forget(&mut self, oldest: WallMillis) -> Option<LogPos> {
+        let mut dropped = None;
+        while let Some(entry) = self.entries.front() {
+            if entry.len > 0 || (entry.arrived >= oldest && self.entries.len() <= limits::LOG_ENTRIES) {
+                break;
+            }
+            let Some(entry) = self.entries.pop_front() else { break };
+            self.ids.remove(&entry.id);
+            if let Some(released) = entry.released {
+                self.released.remove(&released);
+            }
+            dropped = Some(entry.pos);
+        }
+        dropped
+    }
+
+    /// Whether another entry would go beyond the bound while nothing can be dropped.
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.len() >= limits::LOG_ENTRIES
+    }
+
+    /// Frees everything up to a position.
+    pub(crate) fn trim_through(&mut self, through: LogPos) {
+        for entry in self.entries.iter_mut().take_while(|entry| entry.pos <= through) {
+            self.bytes = self.bytes.saturating_sub(u64::from(entry.len));
+            self.kept = self.kept.saturating_sub(u64::from(entry.len > 0));
+            entry.len = 0;
+        }
+        self.trimmed = self.trimmed.max(through);
+    }
+
+    /// The newest position.
+    pub(crate) fn last(&self) -> LogPos {
+        self.entries.back().map_or(self.trimmed, |entry| entry.pos)
+    }
+
+    /// When the oldest kept or remembered entry came.
+    pub(crate) fn oldest(&self) -> Option<WallMillis> {
+        self.entries.front().map(|entry| entry.arrived)
+    }
+
+    /// Messages and bytes kept.
+    pub(crate) fn weight(&self) -> (u64, u64) {
+        (self.kept, self.bytes)
+    }
+}

@@ -1,0 +1,155 @@
+//! Fifo order and visible gaps: which committed message may be shown now, and which waits for an earlier one.
+//!
+//! Per (sender, instance) the next expected number is known. A message that comes early is held back; when the missing
+//! ones come it is released in order, and when they do not come in time it is released with a gap mark (protocol
+//! section 8). The first message seen of an instance waits only briefly: what came before it may be history that
+//! nobody keeps. A message below the expected number is late: stored and forwarded, no longer shown.
+
+use std::collections::BTreeMap;
+
+use crosscast_port::LogPos;
+use crosscast_wire::{Instance, NodeId, Order, Seq};
+
+use crate::limits;
+use crate::{Instant, Times};
+
+/// What to do with a message that is being committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admit {
+    /// Show it, then look for held ones behind it.
+    Release {
+        /// Whether messages before it were given up.
+        gap: bool,
+    },
+    /// Keep it back.
+    Hold,
+    /// Do not show it.
+    Late,
+}
+
+struct Held {
+    pos: LogPos,
+    len: u64,
+    since: Instant,
+}
+
+#[derive(Default)]
+struct Stream {
+    /// The next number to show; 0 while nothing was shown.
+    next: u64,
+    held: BTreeMap<u64, Held>,
+}
+
+/// The order of one group's senders.
+#[derive(Default)]
+pub(crate) struct Ordering {
+    streams: BTreeMap<(NodeId, Instance), Stream>,
+    held: usize,
+    held_bytes: u64,
+}
+
+impl Ordering {
+    /// Decides on a message; one that is held is booked under `pos`.
+    pub(crate) fn admit(&mut self, key: (NodeId, Instance), seq: Seq, order: Order, pos: LogPos, len: u64, now: Instant) -> Admit {
+        let full = self.held >= limits::HELD_MESSAGES || self.held_bytes.saturating_add(len) > limits::HELD_BYTES;
+        let stream = self.streams.entry(key).or_default();
+        let next = stream.next.max(1);
+        if order == Order::None {
+            stream.next = next.max(seq.0.saturating_add(1));
+            return Admit::Release { gap: false };
+        }
+        if seq.0 < next {
+            return Admit::Late;
+        }
+        if seq.0 == next || full {
+            let gap = seq.0 != next && stream.next != 0;
+            stream.next = seq.0.saturating_add(1);
+            return Admit::Release { gap };
+        }
+        stream.held.insert(seq.0, Held { pos, len, since: now });
+        self.held = self.held.saturating_add(1);
+        self.held_bytes = self.held_bytes.saturating_add(len);
+        Admit::Hold
+    }
+
+    /// Takes the held message that is next in a stream.
+    pub(crate) fn take_next(&mut self, key: (NodeId, Instance)) -> Option<LogPos> {
+        let stream = self.streams.get_mut(&key)?;
+        // Numbers already passed over by a full hold-back queue are late.
+        while stream.held.first_key_value().is_some_and(|(seq, _)| *seq < stream.next) {
+            let (_, late) = stream.held.pop_first()?;
+            self.held = self.held.saturating_sub(1);
+            self.held_bytes = self.held_bytes.saturating_sub(late.len);
+        }
+        let held = stream.held.remove(&stream.next)?;
+        stream.next = stream.next.saturating_add(1);
+        self.held = self.held.saturating_sub(1);
+        self.held_bytes = self.held_bytes.saturating_sub(held.len);
+        Some(held.pos)
+    }
+
+    fn due(stream: &Stream, times: &Times) -> Option<Instant> {
+        let wait = if stream.next == 0 { times.first_gap_ms } else { times.gap_ms };
+        stream.held.values().map(|held| held.since.plus_millis(wait)).min()
+    }
+
+    /// When the next gap is given up.
+    pub(crate) fn next_due(&self, times: &Times) -> Option<Instant> {
+        self.streams.values().filter_map(|stream| Self::due(stream, times)).min()
+    }
+
+    /// Gives up a gap that is due: returns the sender, the first held message, and whether to mark the gap. The caller
+    /// goes on with [`Self::take_next`].
+    pub(crate) fn give_up(&mut self, now: Instant, times: &Times) -> Option<((NodeId, Instance), LogPos, bool)> {
+        let due = |stream: &Stream| Self::due(stream, times).is_some_and(|at| at <= now);
+        let (key, stream) = self.streams.iter_mut().find(|(_, stream)| due(stream))?;
+        let (seq, held) = stream.held.pop_first()?;
+        let gap = stream.next != 0;
+        stream.next = seq.saturating_add(1);
+        self.held = self.held.saturating_sub(1);
+        self.held_bytes = self.held_bytes.saturating_sub(held.len);
+        Some((*key, held.pos, gap))
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.held > 0
+    }
+
+    /// Restores a stream: what was released up to `seq`.
+    pub(crate) fn restore_released(&mut self, key: (NodeId, Instance), seq: Seq) {
+        let stream = self.streams.entry(key).or_default();
+        stream.next = stream.next.max(seq.0.saturating_add(1));
+    }
+
+    /// Restores a held message.
+    pub(crate) fn restore_held(&mut self, key: (NodeId, Instance), seq: Seq, pos: LogPos, len: u64, now: Instant) {
+        let stream = self.streams.entry(key).or_default();
+        if seq.0 >= stream.next {
+            stream.held.insert(seq.0, Held { pos, len, since: now });
+            self.held = self.held.saturating_add(1);
+            self.held_bytes = self.held_bytes.saturating_add(len);
+        }
+    }
+
+    /// Forgets a stream whose replay window is gone.
+    pub(crate) fn forget(&mut self, key: (NodeId, Instance)) {
+        if let Some(stream) = self.streams.remove(&key) {
+            for held in stream.held.into_values() {
+                self.held = self.held.saturating_sub(1);
+                self.held_bytes = self.held_bytes.saturating_sub(held.len);
+            }
+        }
+    }
+
+    /// Takes back a decision whose commit failed.
+    pub(crate) fn retract(&mut self, key: (NodeId, Instance), seq: Seq) {
+        let Some(stream) = self.streams.get_mut(&key) else { return };
+        if let Some(held) = stream.held.remove(&seq.0) {
+            self.held = self.held.saturating_sub(1);
+            self.held_bytes = self.held_bytes.saturating_sub(held.len);
+        } else if stream.next > seq.0 {
+            stream.next = seq.0;
+        }
+    }
+}
