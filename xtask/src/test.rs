@@ -55,7 +55,7 @@ pub(crate) fn main(options: &Options) -> Result<bool> {
 
 fn fmt(stage: &mut Stage<'_>) -> Result<Tally> {
     let mut command = run::cargo();
-    command.args(["fmt", "--all", "--check"]).current_dir(&stage.workspace.root);
+    command.args(["fmt", "--all", "--check", "--", "--color", "never"]).current_dir(&stage.workspace.root);
     Ok(Tally::check(stage.log.run(&mut command)?.ok))
 }
 
