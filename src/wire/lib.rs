@@ -22,4 +22,4 @@ pub use id::{
 pub use locator::{Locator, LocatorError};
 pub use raw_frame::{FrameType, RawFrame};
 pub use text::{HexTextError, KEY_TEXT_LEN, KeyTextError};
-pub use vocab::{Class, Codec, Kind, Lane, Network, Order, PathKind, PathReason, Policy, Scheme, State};
+pub use vocab::{Class, Codec, Kind, Lane, Network, Order, PathKind, PathReason, Policy, RefuseCode, Scheme, State};

@@ -34,6 +34,8 @@ impl FrameType {
     pub const SUBSCRIBE: Self = Self(0x0a);
     /// Says what of a group is already here.
     pub const RESUME: Self = Self(0x0b);
+    /// Says that a data frame was not taken, and why; stands before the ACK that covers it.
+    pub const REFUSE: Self = Self(0x0c);
     /// Carries a message: the only data frame.
     pub const MESSAGE: Self = Self(0x10);
     /// The first skippable type.

@@ -119,6 +119,27 @@ words!(
     }
 );
 words!(
+    /// Why a side closes a link. 8 is kept free.
+    CloseCode {
+        /// The node stops or restarts.
+        GoingDown = 1 "going-down",
+        /// Another link to the same instance stays.
+        Duplicate = 2 "duplicate",
+        /// The peer broke the protocol.
+        Protocol = 3 "protocol",
+        /// The node has more to do than it can.
+        Overload = 4 "overload",
+        /// The peer is not allowed here.
+        Denied = 5 "denied",
+        /// No version in common.
+        Version = 6 "version",
+        /// The peer is this node.
+        SelfLink = 7 "self",
+        /// Nothing was heard for too long.
+        Idle = 9 "idle",
+    }
+);
+words!(
     /// The network a link crosses.
     Network {
         /// TLS/IP.
@@ -209,6 +230,28 @@ words!(
         PunchFailed = 8 "punch-failed",
         /// Policy forbids a direct path.
         Policy = 9 "policy",
+    }
+);
+
+words!(
+    /// Why a next hop did not take a message. A number that a later version added reads as `Other`.
+    RefuseCode {
+        /// A reason this version has no word for.
+        Other = 0 "other",
+        /// The hop does not serve the destination.
+        UnknownTo = 1 "unknown-to",
+        /// Its time is outside what the hop takes, or its life is over.
+        Time = 2 "time",
+        /// The group's policy does not let the sender publish.
+        NotAllowed = 3 "not-allowed",
+        /// A queue, quota or table of the hop is full.
+        Full = 4 "full",
+        /// The number was used before, or lies too far back.
+        Replayed = 5 "replayed",
+        /// A signature or hash does not hold.
+        Invalid = 6 "invalid",
+        /// The hop's store failed.
+        Store = 7 "store",
     }
 );
 
