@@ -61,6 +61,10 @@ bytes_id!(
     MessageId, 32
 );
 bytes_id!(
+    /// The name of a capability: BLAKE3 derive-key over its body.
+    CapabilitySerial, 32
+);
+bytes_id!(
     /// The name of a capability chain: BLAKE3 derive-key over the serials of its links.
     ChainHash, 32
 );

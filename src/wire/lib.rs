@@ -3,23 +3,43 @@
 //! Pure: bytes in, legal types out, and back. No clock, no chance, no socket. `docs/spec` is the normative text; the
 //! golden vectors there are made by this crate and read by an independent decoder. Words: `docs/GLOSSARY.md`.
 
+mod base64url;
+mod bits;
+mod capability;
 pub mod cbor;
+mod chain;
 mod crypto;
+mod fields;
+mod floor;
 mod hash;
+pub mod hello;
 mod id;
 pub mod limits;
 mod locator;
+mod peer_record;
 mod raw_frame;
+mod signed;
 mod text;
+mod ticket;
 mod vocab;
 
+pub use bits::{Features, Rights, Roles};
+pub use capability::{Capability, CapabilityError, CapabilityFields};
 pub use cbor::CborError;
+pub use chain::{Chain, ChainError};
 pub use crypto::{Aead, Crypto, Domain, RustCrypto, SecretKey, Signature, is_usable_key};
+pub use floor::{FloorError, FloorFields, FloorRecord};
 pub use hash::context;
+pub use hello::{Hello, HelloError, HelloFields, VersionRange};
 pub use id::{
-    ChainHash, ContentKeyId, GroupId, Instance, MessageId, NodeId, PayloadHash, Seq, ServiceId, ShortId, WallMillis,
+    CapabilitySerial, ChainHash, ContentKeyId, GroupId, Instance, MessageId, NodeId, PayloadHash, Seq, ServiceId,
+    ShortId, WallMillis,
 };
 pub use locator::{Locator, LocatorError};
+pub use peer_record::{PeerRecord, PeerRecordError, PeerRecordFields};
 pub use raw_frame::{FrameType, RawFrame};
 pub use text::{HexTextError, KEY_TEXT_LEN, KeyTextError};
-pub use vocab::{Class, Codec, Kind, Lane, Network, Order, PathKind, PathReason, Policy, RefuseCode, Scheme, State};
+pub use ticket::{TICKET_PREFIX, Ticket, TicketError, TicketFields};
+pub use vocab::{
+    Class, CloseCode, Codec, Kind, Lane, Network, Order, PathKind, PathReason, Policy, RefuseCode, Scheme, State,
+};

@@ -8,7 +8,7 @@ use core::fmt::{self, Write as _};
 use core::str::FromStr;
 
 use crate::hash::{context, prefix};
-use crate::{ChainHash, ContentKeyId, GroupId, MessageId, NodeId, PayloadHash, ServiceId, ShortId};
+use crate::{CapabilitySerial, ChainHash, ContentKeyId, GroupId, MessageId, NodeId, PayloadHash, ServiceId, ShortId};
 
 /// Characters of a key in text: kind (2), and 35 bytes in base32 (56).
 pub const KEY_TEXT_LEN: usize = 58;
@@ -116,6 +116,7 @@ macro_rules! hex_text {
 }
 
 hex_text!(MessageId);
+hex_text!(CapabilitySerial);
 hex_text!(ChainHash);
 hex_text!(PayloadHash);
 hex_text!(ShortId);

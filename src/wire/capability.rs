@@ -1,0 +1,209 @@
+//! A capability: one signed right of a subject in a group, for a time.
+//!
+//! Issued by the group key or by the subject of another capability; `chain.rs` holds such links together. Its name is
+//! its serial, a hash of its body. Whether it holds now (floor, revocation, epoch) is the core's to judge.
+
+use bytes::Bytes;
+
+use crate::cbor::{CborError, Writer};
+use crate::fields::Fields;
+use crate::hash::context;
+use crate::limits::{CAPABILITY_MAX, DELEGATION_DEPTH_MAX, RATE_CLASS_MAX};
+use crate::signed::Signed;
+use crate::{CapabilitySerial, Crypto, Domain, GroupId, NodeId, Rights, SecretKey, Signature, WallMillis};
+
+const VERSION: u64 = 1;
+
+/// What a capability says; [`Capability::issue`] holds it to the format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapabilityFields {
+    /// The group it is for.
+    pub group: GroupId,
+    /// Who may.
+    pub subject: NodeId,
+    /// What it may; not empty.
+    pub rights: Rights,
+    /// First millisecond of its life.
+    pub not_before: WallMillis,
+    /// Last millisecond of its life; after `not_before`.
+    pub not_after: WallMillis,
+    /// Which epoch of the group it belongs to: a floor's lowest epoch cuts off older ones.
+    pub epoch: u64,
+    /// How much the subject may send, 0 to 7; a higher class is more.
+    pub rate_class: u8,
+    /// How many more links may follow below it, 0 to 2.
+    pub depth_left: u8,
+    /// Who signs: the group key, or the subject of the link above.
+    pub issuer: NodeId,
+}
+
+/// Why a capability was refused; whoever made it is to blame, or, from [`Capability::issue`], the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CapabilityError {
+    /// Not canonical, or not a capability's fields.
+    #[error("capability: {0}")]
+    Cbor(#[from] CborError),
+    /// Shorter than a signature or longer than [`CAPABILITY_MAX`].
+    #[error("capability has an impossible length")]
+    Length,
+    /// A version this crate does not know.
+    #[error("capability has unsupported version {0}")]
+    UnsupportedVersion(u64),
+    /// A right this version does not know.
+    #[error("capability has unknown rights (bits {0})")]
+    UnknownRights(u64),
+    /// No rights at all.
+    #[error("capability has no rights")]
+    NoRights,
+    /// `not_after` is not after `not_before`.
+    #[error("capability ends before it begins")]
+    Times,
+    /// The rate class is above [`RATE_CLASS_MAX`].
+    #[error("capability has no legal rate class")]
+    RateClass,
+    /// The depth is above [`DELEGATION_DEPTH_MAX`].
+    #[error("capability has no legal depth")]
+    DepthLeft,
+    /// The key to sign with is not the issuer's.
+    #[error("the key is not the issuer's")]
+    WrongKey,
+}
+
+/// A signed capability, legal in itself; its signature is checked by [`Capability::verify`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Capability {
+    fields: CapabilityFields,
+    signed: Signed,
+    serial: CapabilitySerial,
+}
+
+impl Capability {
+    /// Writes and signs a capability with the issuer's key.
+    ///
+    /// # Errors
+    /// The first field outside its bounds, or [`CapabilityError::WrongKey`].
+    pub fn issue(fields: CapabilityFields, crypto: &dyn Crypto, key: &SecretKey) -> Result<Self, CapabilityError> {
+        check(&fields)?;
+        if key.public() != *fields.issuer.as_bytes() {
+            return Err(CapabilityError::WrongKey);
+        }
+        let signed = Signed::seal(write(&fields), CAPABILITY_MAX, Domain::Capability, crypto, key)
+            .ok_or(CapabilityError::Length)?;
+        Ok(Self::of(fields, signed))
+    }
+
+    /// Reads a capability; its signature is not checked yet.
+    ///
+    /// # Errors
+    /// The first thing that is not as the format has it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, CapabilityError> {
+        let signed = Signed::split(bytes, CAPABILITY_MAX).ok_or(CapabilityError::Length)?;
+        let fields = read(signed.body())?;
+        check(&fields)?;
+        Ok(Self::of(fields, signed))
+    }
+
+    fn of(fields: CapabilityFields, signed: Signed) -> Self {
+        let serial = CapabilitySerial::new(blake3::derive_key(context::CAPABILITY_SERIAL, signed.body()));
+        Self { fields, signed, serial }
+    }
+
+    /// What it says.
+    #[must_use]
+    pub const fn fields(&self) -> &CapabilityFields {
+        &self.fields
+    }
+
+    /// Its name: a hash of its body.
+    #[must_use]
+    pub const fn serial(&self) -> CapabilitySerial {
+        self.serial
+    }
+
+    /// Whether `time` lies in its life.
+    #[must_use]
+    pub fn covers(&self, time: WallMillis) -> bool {
+        (self.fields.not_before..=self.fields.not_after).contains(&time)
+    }
+
+    /// What the signature is over, without the domain's prefix.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.signed.body()
+    }
+
+    /// The issuer's signature.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        self.signed.signature()
+    }
+
+    /// Body and signature as they travel.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        self.signed.bytes()
+    }
+
+    /// Whether the issuer signed it.
+    #[must_use]
+    pub fn verify(&self, crypto: &dyn Crypto) -> bool {
+        self.signed.verify(crypto, Domain::Capability, self.fields.issuer.as_bytes())
+    }
+}
+
+impl core::fmt::Debug for Capability {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Capability").field("serial", &self.serial).field("fields", &self.fields).finish()
+    }
+}
+
+fn check(fields: &CapabilityFields) -> Result<(), CapabilityError> {
+    if fields.rights.is_empty() {
+        return Err(CapabilityError::NoRights);
+    }
+    if fields.not_after <= fields.not_before {
+        return Err(CapabilityError::Times);
+    }
+    if u64::from(fields.rate_class) > RATE_CLASS_MAX {
+        return Err(CapabilityError::RateClass);
+    }
+    if u64::from(fields.depth_left) > DELEGATION_DEPTH_MAX {
+        return Err(CapabilityError::DepthLeft);
+    }
+    Ok(())
+}
+
+fn write(fields: &CapabilityFields) -> Vec<u8> {
+    let mut w = Writer::with_capacity(CAPABILITY_MAX);
+    w.map(10).uint(0).uint(VERSION);
+    w.uint(1).bytes(fields.group.as_bytes()).uint(2).bytes(fields.subject.as_bytes());
+    w.uint(3).uint(fields.rights.bits());
+    w.uint(4).uint(fields.not_before.0).uint(5).uint(fields.not_after.0);
+    w.uint(6).uint(fields.epoch);
+    w.uint(7).uint(fields.rate_class.into()).uint(8).uint(fields.depth_left.into());
+    w.uint(9).bytes(fields.issuer.as_bytes());
+    w.into_bytes()
+}
+
+fn read(body: &[u8]) -> Result<CapabilityFields, CapabilityError> {
+    let mut f = Fields::open(body)?;
+    let version = f.required(0)?.uint()?;
+    if version != VERSION {
+        return Err(CapabilityError::UnsupportedVersion(version));
+    }
+    let group = GroupId::new(f.required(1)?.fixed()?);
+    let subject = NodeId::new(f.required(2)?.fixed()?);
+    let bits = f.required(3)?.uint()?;
+    let rights = Rights::from_bits(bits).ok_or(CapabilityError::UnknownRights(bits))?;
+    let not_before = WallMillis(f.required(4)?.uint()?);
+    let not_after = WallMillis(f.required(5)?.uint()?);
+    let epoch = f.required(6)?.uint()?;
+    let rate_class = f.required(7)?.uint()?;
+    let depth_left = f.required(8)?.uint()?;
+    let issuer = NodeId::new(f.required(9)?.fixed()?);
+    f.finish()?;
+    let rate_class = u8::try_from(rate_class).map_err(|_| CapabilityError::RateClass)?;
+    let depth_left = u8::try_from(depth_left).map_err(|_| CapabilityError::DepthLeft)?;
+    Ok(CapabilityFields { group, subject, rights, not_before, not_after, epoch, rate_class, depth_left, issuer })
+}

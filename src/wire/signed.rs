@@ -1,0 +1,60 @@
+//! A signed object as bytes: a body in canonical CBOR and the 64 bytes of a signature behind it.
+//!
+//! What was received is what is verified and forwarded: the bytes are kept, never written anew from their fields.
+
+use bytes::Bytes;
+
+use crate::limits::SIGNATURE_LEN;
+use crate::{Crypto, Domain, SecretKey, Signature};
+
+/// Body and signature in one buffer.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Signed {
+    bytes: Bytes,
+    signature: Signature,
+}
+
+impl Signed {
+    /// Takes bytes apart; `None` when there are fewer than a signature has or more than `max`.
+    pub(crate) fn split(bytes: &[u8], max: usize) -> Option<Self> {
+        let (_, signature) = bytes.split_last_chunk::<SIGNATURE_LEN>()?;
+        // Records are small and live long: a copy does not pin the buffer they came in.
+        (bytes.len() <= max).then(|| Self { bytes: Bytes::copy_from_slice(bytes), signature: *signature })
+    }
+
+    /// Signs a body; `None` when the object would be longer than `max`.
+    pub(crate) fn seal(
+        mut body: Vec<u8>,
+        max: usize,
+        domain: Domain,
+        crypto: &dyn Crypto,
+        key: &SecretKey,
+    ) -> Option<Self> {
+        if body.len().saturating_add(SIGNATURE_LEN) > max {
+            return None;
+        }
+        let signature = crypto.sign(key, domain, &body);
+        body.extend_from_slice(&signature);
+        Some(Self { bytes: body.into(), signature })
+    }
+
+    /// What the signature is over, without the domain's prefix.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.split_last_chunk::<SIGNATURE_LEN>().map_or(&[], |(body, _)| body)
+    }
+
+    /// The signature.
+    pub(crate) const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Body and signature as they travel.
+    pub(crate) const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether the signature is `key`'s.
+    pub(crate) fn verify(&self, crypto: &dyn Crypto, domain: Domain, key: &[u8; 32]) -> bool {
+        crypto.verify(key, domain, self.body(), &self.signature)
+    }
+}
