@@ -16,6 +16,7 @@ pub mod hello;
 mod id;
 pub mod limits;
 mod locator;
+mod message;
 mod peer_record;
 mod raw_frame;
 mod signed;
@@ -36,6 +37,11 @@ pub use id::{
     ShortId, WallMillis,
 };
 pub use locator::{Locator, LocatorError};
+pub use message::{
+    Destination, Entries, EntriesIter, Entry, EntryMeta, Header, HeaderDraft, MESSAGE_VERSION, Manifest, Message,
+    MessageError, Payload, PayloadError, Plaintext, Sealed, SealedDraft, Suite, UnsignedHeader, assemble,
+    encode_entries, padded_len,
+};
 pub use peer_record::{PeerRecord, PeerRecordError, PeerRecordFields};
 pub use raw_frame::{FrameType, RawFrame};
 pub use text::{HexTextError, KEY_TEXT_LEN, KeyTextError};

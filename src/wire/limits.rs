@@ -29,8 +29,6 @@ pub const TOPIC_MAX: usize = 128;
 pub const CORRELATION_MAX: usize = 64;
 /// 16: a random key of 128 bits does not collide within the 24 hours it is remembered.
 pub const ENTRY_KEY_LEN: usize = 16;
-/// 128 KiB: the metadata of 256 entries with every field at its full length.
-pub const METAS_MAX: usize = 128 * 1024;
 /// 4,096: a blob of 1 GiB in parts of 256 KiB; the hashes fill 136 KiB of a payload.
 pub const MANIFEST_PARTS_MAX: usize = 4096;
 /// 24: XAES-256-GCM and XChaCha20-Poly1305 both take 192 bits, enough to draw at random.
@@ -41,6 +39,8 @@ pub const TAG_LEN: usize = 16;
 pub const WRAP_MAX: usize = 160;
 /// 5: inner codec (1) and inner length (4) before the inner payload of a sealed message.
 pub const SEALED_PREFIX_LEN: usize = 5;
+/// 248 KiB less the prefix: the largest inner payload that still fits a sealed payload, padded and with 32 wraps.
+pub const SEALED_INNER_MAX: usize = 248 * 1024 - SEALED_PREFIX_LEN;
 
 /// 3: group key, an admitting member, a member it admitted.
 pub const CHAIN_LINKS_MAX: usize = 3;
