@@ -177,7 +177,7 @@ fn spelling(text: &str, found: &mut Found) {
         let blank: String = rest.get(at..end).unwrap_or_default().chars().map(blank).collect();
         rest.replace_range(at..end, &blank);
     }
-    for wrong in ["pub/sub", "pubsub", "pub-sub", "publish-subscribe", LONG, "publish and subscribe"] {
+    for wrong in ["pub/sub", "pubsub", "pub-sub", "publish-subscribe", LONG] {
         for (at, _) in rest.match_indices(wrong) {
             let number = rest.get(..at).map_or(0, |before| before.matches('\n').count()).saturating_add(1);
             found.push((number, format!("`{wrong}`: the one spelling is \"{LONG} {SHORT}\"")));
