@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crosscast_port::{DialError, LinkId, ListenError, Report, Request};
+use crosscast_wire::limits::FRAME_MAX;
 use crosscast_wire::{RawFrame, Scheme};
 use tokio::sync::mpsc;
 
-use crate::FRAME_MAX;
 use crate::board::Board;
 use crate::link_port::LinkCell;
 use crate::transport::{Port, PortRequest, Reporter};

@@ -7,6 +7,7 @@
 
 mod board;
 mod driver;
+pub mod framing;
 mod lanes;
 mod link_port;
 mod transport;
@@ -17,5 +18,5 @@ pub use lanes::PerLane;
 pub use link_port::{LinkPort, LinkRequest, PortClosed};
 pub use transport::{Port, PortRequest, Reporter, Transport, TransportError};
 
-/// Longest body of a frame in bytes: a message of 256 KiB, its header and signature, and the hop fields.
-pub const FRAME_MAX: usize = 272 * 1024;
+#[cfg(test)]
+mod tests;
