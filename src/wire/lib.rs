@@ -11,6 +11,7 @@ mod chain;
 mod crypto;
 mod fields;
 mod floor;
+pub mod frame;
 mod hash;
 pub mod hello;
 mod id;
@@ -30,6 +31,7 @@ pub use cbor::CborError;
 pub use chain::{Chain, ChainError};
 pub use crypto::{Aead, Crypto, Domain, RustCrypto, SecretKey, Signature, is_usable_key};
 pub use floor::{FloorError, FloorFields, FloorRecord};
+pub use frame::{Frame, FrameCause, FrameError, Hop, ResumeWindow};
 pub use hash::context;
 pub use hello::{Hello, HelloError, HelloFields, VersionRange};
 pub use id::{
