@@ -1,1 +1,46 @@
 //! The embeddable Crosscast node: the tokio driver of the core.
+//!
+//! [`Node::builder`] gathers an identity, a store and transports; [`Builder::start`] runs the node as one task of the
+//! current tokio runtime. [`Node`] is a cheap handle to it: publish, subscribe, send, look. Each transport is a crate of
+//! its own, given to the builder, so this crate knows none of them. The rules of the protocol live in the core; here
+//! are its clock, its chance, its threads and the queues between it and the application.
+
+mod clock;
+mod crypto;
+mod driver;
+mod error;
+mod home;
+mod intake;
+mod keyfile;
+mod node;
+mod publish;
+mod publisher;
+mod settings;
+mod start;
+mod store_thread;
+mod subscription;
+mod watch;
+mod work;
+
+pub use crosscast_core::{
+    Delivery, GroupView, Notice, Outcome, PeerView, ReaderId, Refusal, Since, Sizes, Source, Status, Times,
+};
+pub use crosscast_port::{DialError, ListenError, LogPos, StoreError};
+pub use crosscast_store::{MemoryStore, Store};
+pub use crosscast_transport::{Transport, TransportError};
+pub use crosscast_wire::{
+    Class, Crypto, Entries, EntryOut, GroupId, Instance, Locator, LocatorError, MessageId, Network, NodeId, Order,
+    PathKind, PathReason, Policy, Scheme, SecretKey, Seq, State, Ticket, WallMillis,
+};
+
+pub use crypto::{CryptoPool, NodeCrypto};
+pub use error::Error;
+pub use home::{Home, HomeError};
+pub use keyfile::{Identity, KeyFileError};
+pub use node::{Node, Pong};
+pub use publish::{PublishOptions, Published, Submitted, Tracked};
+pub use publisher::{Publisher, Tally};
+pub use settings::{ApiSettings, LimitSettings, Settings, SettingsError};
+pub use start::{Builder, StartError};
+pub use subscription::{Item, Subscription};
+pub use watch::{Notices, Outcomes};

@@ -1,0 +1,387 @@
+//! The handle to a running node.
+//!
+//! Cheap to clone; the node runs until [`Node::shutdown`], or until the last handle, subscription and publisher is gone.
+//! Calls leave what they want at the driver's intake and wait for its answer; none of them blocks a thread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crosscast_core::{Command, GroupView, PeerView, Refusal, Reply, Since, Source, Status};
+use crosscast_port::LogPos;
+use crosscast_wire::{
+    EntryOut, GroupId, Instance, Locator, MessageId, NodeId, PathKind, PathReason, Policy, Scheme, Ticket,
+};
+use tokio::sync::{broadcast, oneshot};
+
+use crate::intake::{Ask, Intake, ListenAnswer};
+use crate::publish::{PublishAnswer, PublishAsk, TrackerCell, life_ms};
+use crate::publisher::{PublisherCell, cost};
+use crate::{
+    Builder, Error, Notices, Outcomes, PublishOptions, Published, Publisher, Submitted, Subscription, Tracked,
+};
+
+/// A running node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+/// What all handles of a node share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) node: NodeId,
+    pub(crate) instance: Instance,
+    pub(crate) name: String,
+    pub(crate) schemes: Vec<Scheme>,
+    pub(crate) notices: broadcast::WeakSender<crosscast_core::Notice>,
+    pub(crate) outcomes: broadcast::WeakSender<crosscast_core::Outcome>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.intake.abandon();
+    }
+}
+
+/// A measured round trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pong {
+    /// The round trip.
+    pub rtt: Duration,
+    /// Path of the link that was measured.
+    pub path: PathKind,
+    /// Why that path.
+    pub reason: PathReason,
+}
+
+impl Node {
+    /// Starts to gather what a node needs.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) const fn from_shared(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn intake(&self) -> &Intake {
+        &self.shared.intake
+    }
+
+    /// This node's key.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.shared.node
+    }
+
+    /// This run of the node.
+    #[must_use]
+    pub fn instance(&self) -> Instance {
+        self.shared.instance
+    }
+
+    /// The name it shows to peers.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Makes a group whose key this node holds; the text is a ticket that lets others join.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], for example when a group of that name exists.
+    pub async fn create_group(&self, name: &str, policy: Policy, public: bool) -> Result<(GroupId, String), Error> {
+        let command = Command::CreateGroup { name: name.to_owned(), policy, public };
+        match self.command(command).await? {
+            Reply::Group { group, ticket, name: _ } => {
+                Ok((group, ticket.map_or_else(String::new, |ticket| ticket.to_text())))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Becomes part of a group; returns it with its local name, which is the ticket's unless another is given.
+    ///
+    /// # Errors
+    /// [`Error::Ticket`] when the text is none, [`Error::Refused`] when the node says no.
+    pub async fn join(&self, ticket: &str, name: Option<&str>) -> Result<(GroupId, String), Error> {
+        let ticket = Ticket::parse(ticket.trim()).map_err(|error| Error::Ticket(error.to_string()))?;
+        let command = Command::JoinGroup { ticket: Box::new(ticket), name: name.map(str::to_owned) };
+        match self.command(command).await? {
+            Reply::Group { group, name, ticket: _ } => Ok((group, name)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Stops being part of a group and forgets its keys and messages.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not one of this node's.
+    pub async fn leave(&self, group: GroupId) -> Result<(), Error> {
+        self.done(Command::LeaveGroup { group }).await
+    }
+
+    /// Makes a ticket for a group; without locators it names the places this node listens on.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the group is not one of this node's.
+    pub async fn invite(&self, group: GroupId, locators: Vec<Locator>) -> Result<String, Error> {
+        match self.command(Command::Invite { group, locators }).await? {
+            Reply::Ticket(ticket) => Ok(ticket.to_text()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Publishes one entry; waits while the node is busy.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the node's reason.
+    pub async fn publish(&self, group: GroupId, payload: impl Into<Bytes>) -> Result<Published, Error> {
+        self.publish_entries(group, vec![entry(payload)], PublishOptions::default()).await
+    }
+
+    /// Publishes at most 256 entries of at most 64 KiB, together at most 240 KiB, as part of one message; waits while
+    /// the node is busy, in the order of calls.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the node's reason.
+    pub async fn publish_entries(
+        &self,
+        group: GroupId,
+        entries: Vec<EntryOut>,
+        options: PublishOptions,
+    ) -> Result<Published, Error> {
+        self.submit(group, entries, options).await?.await
+    }
+
+    /// As [`Node::publish_entries`], but only waits for a place in the queue: several calls can be under way, and are
+    /// accepted in the order in which they returned.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the node has stopped.
+    pub async fn submit(
+        &self,
+        group: GroupId,
+        entries: Vec<EntryOut>,
+        options: PublishOptions,
+    ) -> Result<Submitted, Error> {
+        self.enqueue(group, entries, options, None).await
+    }
+
+    /// As [`Node::publish_entries`], and follows what becomes of the message.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the node's reason.
+    pub async fn publish_tracked(
+        &self,
+        group: GroupId,
+        entries: Vec<EntryOut>,
+        options: PublishOptions,
+    ) -> Result<Tracked, Error> {
+        let cell = Arc::new(TrackerCell::default());
+        let published = self.enqueue(group, entries, options, Some(Arc::clone(&cell))).await?.await?;
+        Ok(Tracked { published, cell })
+    }
+
+    /// A fast way to publish many entries to one group.
+    #[must_use]
+    pub fn publisher(&self, group: GroupId, options: PublishOptions) -> Publisher {
+        Publisher { node: self.clone(), cell: Arc::new(PublisherCell::new(group, options)) }
+    }
+
+    /// Reads a group, or the inbox, with at most about `window_bytes` of payload on their way.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], for example when what followed a position is no longer kept.
+    pub async fn subscribe(&self, source: Source, since: Since, window_bytes: u32) -> Result<Subscription, Error> {
+        let (to, answer) = oneshot::channel();
+        let command = Command::Subscribe { source, since, window_bytes };
+        self.shared.intake.ask(Ask::Subscribe { command, window_bytes, to }).await?;
+        let cell = answer.await.map_err(|_| Error::Stopped)??;
+        Ok(Subscription::new(self.clone(), cell))
+    }
+
+    /// Reads the inbox from the oldest message that was not acknowledged.
+    ///
+    /// # Errors
+    /// As [`Node::subscribe`].
+    pub async fn inbox(&self, window_bytes: u32) -> Result<Subscription, Error> {
+        self.subscribe(Source::Inbox, Since::Oldest, window_bytes).await
+    }
+
+    /// Says that everything in the inbox up to and including this position was taken for good.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the node's reason.
+    pub async fn acknowledge_inbox(&self, through: LogPos) -> Result<(), Error> {
+        self.done(Command::AcknowledgeInbox { through }).await
+    }
+
+    /// Sends to one node, which may be away for as long as `life` (10 minutes without).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the node's reason.
+    pub async fn send(
+        &self,
+        to: NodeId,
+        payload: impl Into<Bytes>,
+        life: Option<Duration>,
+    ) -> Result<MessageId, Error> {
+        let command = Command::Send { to, payload: payload.into(), life_ms: life_ms(life) };
+        match self.command(command).await? {
+            Reply::Published { id, first_index: _ } => Ok(id),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Measures the round trip to a linked peer.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no link to it.
+    pub async fn ping(&self, node: NodeId) -> Result<Pong, Error> {
+        match self.command(Command::Ping { node }).await? {
+            Reply::Pong { rtt_us, path, reason } => Ok(Pong { rtt: Duration::from_micros(rtt_us), path, reason }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Keeps a link to this locator from now on.
+    ///
+    /// # Errors
+    /// [`Error::Locator`], [`Error::NoTransport`], or the node's refusal.
+    pub async fn attach(&self, locator: &str) -> Result<(), Error> {
+        self.attach_to(self.served(locator)?).await
+    }
+
+    /// Listens here from now on; returns the locator with the real port.
+    ///
+    /// # Errors
+    /// [`Error::Locator`], [`Error::NoTransport`], [`Error::Listen`], or the node's refusal.
+    pub async fn listen(&self, locator: &str) -> Result<Locator, Error> {
+        self.listen_on(self.served(locator)?).await
+    }
+
+    pub(crate) async fn attach_to(&self, locator: Locator) -> Result<(), Error> {
+        self.done(Command::Attach { locator }).await
+    }
+
+    pub(crate) async fn listen_on(&self, locator: Locator) -> Result<Locator, Error> {
+        let (to, answer) = oneshot::channel();
+        self.shared.intake.ask(Ask::Listen { locator: locator.clone(), to }).await?;
+        match answer.await.map_err(|_| Error::Stopped)? {
+            Ok(locator) => Ok(locator),
+            Err(ListenAnswer::Refused(refusal)) => Err(refusal.into()),
+            Err(ListenAnswer::Failed(reason)) => Err(Error::Listen { locator, reason }),
+        }
+    }
+
+    /// The node's state.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the node has stopped.
+    pub async fn status(&self) -> Result<Status, Error> {
+        match self.command(Command::Status).await? {
+            Reply::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The peers it is linked with.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the node has stopped.
+    pub async fn peers(&self) -> Result<Vec<PeerView>, Error> {
+        match self.command(Command::Peers).await? {
+            Reply::Peers(peers) => Ok(peers),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The groups it is part of.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the node has stopped.
+    pub async fn groups(&self) -> Result<Vec<GroupView>, Error> {
+        match self.command(Command::Groups).await? {
+            Reply::Groups(groups) => Ok(groups),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What an operator should know, from now on.
+    #[must_use]
+    pub fn notices(&self) -> Notices {
+        Notices::new(subscribe(&self.shared.notices))
+    }
+
+    /// What becomes of everything published or sent, from now on.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes::new(subscribe(&self.shared.outcomes))
+    }
+
+    /// Says goodbye on every link, writes what is owed to the store, and stops; returns when it has stopped.
+    pub async fn shutdown(&self) {
+        let (to, answer) = oneshot::channel();
+        if self.shared.intake.ask(Ask::Shutdown { to }).await.is_ok() {
+            // Dropped unanswered, it means the same: the node has stopped.
+            let _ = answer.await;
+        }
+    }
+
+    async fn command(&self, command: Command) -> Result<Reply, Error> {
+        let (to, answer) = oneshot::channel();
+        self.shared.intake.ask(Ask::Command { command, to }).await?;
+        match answer.await.map_err(|_| Error::Stopped)? {
+            Reply::Refused(refusal) => Err(refusal.into()),
+            reply => Ok(reply),
+        }
+    }
+
+    async fn done(&self, command: Command) -> Result<(), Error> {
+        self.command(command).await.map(|_| ())
+    }
+
+    async fn enqueue(
+        &self,
+        group: GroupId,
+        mut entries: Vec<EntryOut>,
+        options: PublishOptions,
+        tracker: Option<Arc<TrackerCell>>,
+    ) -> Result<Submitted, Error> {
+        if let (Some(key), [only]) = (options.entry_key, entries.as_mut_slice()) {
+            only.meta.key = Some(key);
+        }
+        let intake = &self.shared.intake;
+        let permits = intake.publish_room(entries.iter().map(cost).fold(0, usize::saturating_add)).await?;
+        let (to, answer) = oneshot::channel();
+        let answer_to = PublishAnswer::Caller { permits, to, tracker };
+        let (class, life_ms) = (options.class, life_ms(options.life));
+        intake.publish(PublishAsk { group, entries, class, life_ms, answer: answer_to })?;
+        Ok(Submitted { answer })
+    }
+
+    fn served(&self, text: &str) -> Result<Locator, Error> {
+        let locator = Error::locator(text)?;
+        let scheme = locator.scheme();
+        self.shared.schemes.contains(&scheme).then_some(locator).ok_or(Error::NoTransport(scheme))
+    }
+}
+
+fn entry(payload: impl Into<Bytes>) -> EntryOut {
+    EntryOut::new(payload.into())
+}
+
+/// A stream that ends at once when the node has stopped.
+fn subscribe<T: Clone>(sender: &broadcast::WeakSender<T>) -> broadcast::Receiver<T> {
+    sender.upgrade().map_or_else(|| broadcast::channel(1).1, |sender| sender.subscribe())
+}
+
+/// The core answers every command with its own kind of reply; anything else is refused rather than misread.
+fn unexpected(reply: &Reply) -> Error {
+    tracing::error!(?reply, "a command was answered with another command's reply");
+    Error::Refused(Refusal::Unsupported)
+}

@@ -1,0 +1,333 @@
+//! Gathering what a node needs, and starting it.
+//!
+//! Starting recovers the store, draws the seeds from the operating system, spawns the driver and waits until every
+//! listener is up; a start that fails leaves nothing running.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crosscast_core::{Config, Refusal, Sizes, Times};
+use crosscast_port::{ListenError, StoreError};
+use crosscast_store::{MemoryStore, Store};
+use crosscast_transport::Transport;
+use crosscast_wire::{Instance, Locator, LocatorError, NodeId, Scheme, SecretKey};
+use tokio::sync::broadcast;
+
+use crate::clock::Clock;
+use crate::crypto::{CryptoPool, NodeCrypto};
+use crate::driver::{self, Parts};
+use crate::error::listen_words;
+use crate::intake::Intake;
+use crate::keyfile::{Identity, KeyFileError};
+use crate::node::Shared;
+use crate::store_thread::{StoreHand, store_words};
+use crate::watch::{NOTICES_KEPT, OUTCOMES_KEPT};
+use crate::{Error, Home, Node, clock};
+
+/// Why a node did not start.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Neither an identity nor a home folder was given.
+    #[error("no identity: give one, or a home folder that has one")]
+    NoIdentity,
+    /// The home folder's key file cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// The name is longer than 64 bytes or has control characters.
+    #[error("a name has at most 64 bytes and no control characters")]
+    Name,
+    /// The store cannot be used.
+    #[error("the store {}", store_words(.0))]
+    Store(StoreError),
+    /// A place to listen on or attach to is not a locator.
+    #[error("`{text}` is not a locator: {reason}")]
+    Locator {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        reason: LocatorError,
+    },
+    /// No transport was given for a scheme that is listened on or attached to.
+    #[error("no transport for {scheme} locators was given (needed for {locator})")]
+    NoTransport {
+        /// The scheme.
+        scheme: Scheme,
+        /// Where it is needed.
+        locator: Locator,
+    },
+    /// Two transports were given for one scheme.
+    #[error("two transports were given for {0} locators")]
+    TwoTransports(Scheme),
+    /// A listener could not be made.
+    #[error("cannot listen on {locator}: {}", listen_words(.reason))]
+    Listen {
+        /// Where.
+        locator: Locator,
+        /// Why not.
+        reason: ListenError,
+    },
+    /// The node refused a place to listen on or attach to.
+    #[error("{locator}: {refusal}")]
+    Refused {
+        /// Where.
+        locator: Locator,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The operating system refused something a node needs; the words are its own.
+    #[error("the system refused: {0}")]
+    System(String),
+    /// The node stopped while it was starting.
+    #[error("the node stopped while it was starting")]
+    Stopped,
+}
+
+/// Gathers what a node needs; see [`Node::builder`].
+#[derive(Default)]
+pub struct Builder {
+    identity: Option<SecretKey>,
+    home: Option<PathBuf>,
+    store: Option<Box<dyn Store>>,
+    transports: Vec<Box<dyn Transport>>,
+    listen: Vec<String>,
+    attach: Vec<String>,
+    name: String,
+    agent: Option<String>,
+    roles: u64,
+    sizes: Sizes,
+    times: Times,
+    pool: Option<CryptoPool>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("home", &self.home)
+            .field("listen", &self.listen)
+            .field("attach", &self.attach)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// The node's key; goes before a home folder's.
+    #[must_use]
+    pub fn identity(mut self, key: SecretKey) -> Self {
+        self.identity = Some(key);
+        self
+    }
+
+    /// A home folder, whose `identity.key` is the node's key unless one is given.
+    #[must_use]
+    pub fn home(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.home = Some(dir.into());
+        self
+    }
+
+    /// Where messages and groups are kept; without one, in the home folder's `store`, else in memory.
+    #[must_use]
+    pub fn store(mut self, store: Box<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// A way to reach peers; one for each scheme that is listened on or attached to.
+    #[must_use]
+    pub fn transport(mut self, transport: Box<dyn Transport>) -> Self {
+        self.transports.push(transport);
+        self
+    }
+
+    /// Listens here; starting fails when it cannot. Can be called several times.
+    #[must_use]
+    pub fn listen(mut self, locator: &str) -> Self {
+        self.listen.push(locator.to_owned());
+        self
+    }
+
+    /// Keeps a link to this locator, which need not answer yet. Can be called several times.
+    #[must_use]
+    pub fn attach(mut self, locator: &str) -> Self {
+        self.attach.push(locator.to_owned());
+        self
+    }
+
+    /// A name for peers to show, at most 64 bytes.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Program and version, shown to peers; this library's without.
+    #[must_use]
+    pub fn agent(mut self, agent: impl Into<String>) -> Self {
+        self.agent = Some(agent.into());
+        self
+    }
+
+    /// Role bits shown to peers: 1 core, 2 edge, 4 relay.
+    #[must_use]
+    pub const fn roles(mut self, roles: u64) -> Self {
+        self.roles = roles;
+        self
+    }
+
+    /// The core's tunable sizes.
+    #[must_use]
+    pub const fn sizes(mut self, sizes: Sizes) -> Self {
+        self.sizes = sizes;
+        self
+    }
+
+    /// The core's tunable times.
+    #[must_use]
+    pub const fn times(mut self, times: Times) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Threads for signatures, to be shared by the nodes of one process; without, the node has its own.
+    #[must_use]
+    pub fn crypto_pool(mut self, pool: CryptoPool) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// Starts the node on the current tokio runtime (with its timer enabled) and returns when every listener is up.
+    ///
+    /// # Errors
+    /// [`StartError`] names what is missing or what failed.
+    pub async fn start(mut self) -> Result<Node, StartError> {
+        let schemes = self.schemes()?;
+        let listen = parse_all(&self.listen, &schemes)?;
+        let attach = parse_all(&self.attach, &schemes)?;
+        if self.name.len() > crosscast_wire::limits::NAME_MAX || self.name.chars().any(char::is_control) {
+            return Err(StartError::Name);
+        }
+        let identity = self.load_identity()?;
+        let store = self.open_store()?;
+        let (parts, shared) = self.parts(identity, store, schemes).await?;
+        tokio::spawn(Box::pin(driver::run(parts)));
+        let node = Node::from_shared(shared);
+        match bring_up(&node, listen, attach).await {
+            Ok(()) => Ok(node),
+            Err(error) => {
+                node.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn schemes(&self) -> Result<Vec<Scheme>, StartError> {
+        let mut schemes = Vec::new();
+        for scheme in self.transports.iter().map(|transport| transport.scheme()) {
+            if schemes.contains(&scheme) {
+                return Err(StartError::TwoTransports(scheme));
+            }
+            schemes.push(scheme);
+        }
+        Ok(schemes)
+    }
+
+    fn load_identity(&self) -> Result<Identity, StartError> {
+        match (&self.identity, &self.home) {
+            (Some(key), _) => Ok(Identity::new(key.clone())),
+            (None, Some(home)) => Ok(Identity::load(&Home::at(home.clone()).identity())?),
+            (None, None) => Err(StartError::NoIdentity),
+        }
+    }
+
+    fn open_store(&mut self) -> Result<Box<dyn Store>, StartError> {
+        match (self.store.take(), &self.home) {
+            (Some(store), _) => Ok(store),
+            (None, Some(home)) => {
+                let dir = Home::at(home.clone()).store();
+                let store = crosscast_store::FileStore::open(&dir, crosscast_store::FileConfig::default());
+                Ok(Box::new(store.map_err(StartError::Store)?))
+            }
+            (None, None) => Ok(Box::new(MemoryStore::default())),
+        }
+    }
+
+    async fn parts(
+        self,
+        identity: Identity,
+        store: Box<dyn Store>,
+        schemes: Vec<Scheme>,
+    ) -> Result<(Parts, Arc<Shared>), StartError> {
+        let intake = Arc::new(Intake::new());
+        let (store, recovered) = StoreHand::start(store, Arc::clone(&intake)).await?;
+        let clock = Clock::start();
+        let node = NodeId::new(identity.key().public());
+        let instance = Instance::new(clock::wall_seconds(), u32::from_ne_bytes(random()?));
+        let config = Config {
+            node,
+            instance,
+            name: self.name.clone(),
+            agent: self.agent.unwrap_or_else(|| concat!("crosscast/", env!("CARGO_PKG_VERSION")).to_owned()),
+            roles: self.roles,
+            choice_seed: random()?,
+            key_seed: random()?,
+            prekey: identity.prekey(),
+            crypto: Arc::new(NodeCrypto),
+            times: self.times,
+            sizes: self.sizes,
+        };
+        let core = crosscast_core::Node::new(config, recovered, clock.now());
+        let (notices, outcomes) = (broadcast::Sender::new(NOTICES_KEPT), broadcast::Sender::new(OUTCOMES_KEPT));
+        let shared = Shared {
+            intake: Arc::clone(&intake),
+            node,
+            instance,
+            name: self.name,
+            schemes,
+            notices: notices.downgrade(),
+            outcomes: outcomes.downgrade(),
+        };
+        let pool = self.pool.map_or_else(CryptoPool::for_this_machine, Ok)?;
+        let crypto = pool.hand(identity.into_key(), Arc::clone(&intake));
+        let parts = Parts { core, clock, intake, crypto, store, transports: self.transports, notices, outcomes };
+        Ok((parts, Arc::new(shared)))
+    }
+}
+
+/// Bytes drawn from the operating system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], StartError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| StartError::System(format!("random numbers: {error}")))?;
+    Ok(bytes)
+}
+
+fn parse_all(texts: &[String], schemes: &[Scheme]) -> Result<Vec<Locator>, StartError> {
+    let parse = |text: &String| {
+        let locator =
+            Locator::parse(text).map_err(|reason| StartError::Locator { text: text.clone(), reason })?;
+        let scheme = locator.scheme();
+        if schemes.contains(&scheme) { Ok(locator) } else { Err(StartError::NoTransport { scheme, locator }) }
+    };
+    texts.iter().map(parse).collect()
+}
+
+async fn bring_up(node: &Node, listen: Vec<Locator>, attach: Vec<Locator>) -> Result<(), StartError> {
+    for locator in listen {
+        node.listen_on(locator.clone()).await.map_err(|error| blame(error, locator))?;
+    }
+    for locator in attach {
+        node.attach_to(locator.clone()).await.map_err(|error| blame(error, locator))?;
+    }
+    Ok(())
+}
+
+fn blame(error: Error, locator: Locator) -> StartError {
+    match error {
+        Error::Refused(refusal) => StartError::Refused { locator, refusal },
+        Error::Listen { locator, reason } => StartError::Listen { locator, reason },
+        Error::Locator { text, reason } => StartError::Locator { text, reason },
+        Error::NoTransport(scheme) => StartError::NoTransport { scheme, locator },
+        Error::Ticket(_) | Error::Stopped => StartError::Stopped,
+    }
+}
