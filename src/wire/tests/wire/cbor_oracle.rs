@@ -69,10 +69,18 @@ impl Dice {
 
 fn write(writer: &mut Writer, value: &Value) {
     match value {
-        Value::Integer(number) => drop(writer.uint(u64::try_from(*number).unwrap())),
-        Value::Bool(bool) => drop(writer.bool(*bool)),
-        Value::Bytes(bytes) => drop(writer.bytes(bytes)),
-        Value::Text(text) => drop(writer.text(text)),
+        Value::Integer(number) => {
+            writer.uint(u64::try_from(*number).unwrap());
+        }
+        Value::Bool(bool) => {
+            writer.bool(*bool);
+        }
+        Value::Bytes(bytes) => {
+            writer.bytes(bytes);
+        }
+        Value::Text(text) => {
+            writer.text(text);
+        }
         Value::Array(values) => {
             writer.array(values.len());
             values.iter().for_each(|value| write(writer, value));

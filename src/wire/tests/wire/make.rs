@@ -83,7 +83,8 @@ fn text(max: usize) -> impl Strategy<Value = String> {
 
 /// Any metadata; about every third is empty.
 pub(crate) fn meta() -> impl Strategy<Value = EntryMeta> {
-    let full = (of(text(128)), of(text(128)), of(vec(any::<u8>(), 1..=64)), of(any::<[u8; 32]>()), of(any()));
+    let full =
+        (of(text(128)), of(text(128)), of(vec(any::<u8>(), 1..=64)), of(any::<[u8; 32]>()), of(any::<[u8; 16]>()));
     prop_oneof![
         1 => Just(EntryMeta::default()),
         2 => full.prop_map(|(content_type, topic, correlation, reply_to, key)| EntryMeta {

@@ -20,23 +20,23 @@ struct Pairs(BTreeMap<u64, Vec<u8>>);
 impl Pairs {
     fn plain() -> Self {
         let hash = PayloadHash::of_payload(b"payload");
-        let values = |write: &dyn Fn(&mut Writer)| {
+        let values = |write: &dyn Fn(&mut Writer) -> &mut Writer| {
             let mut writer = Writer::new();
             write(&mut writer);
             writer.into_bytes()
         };
         let mut pairs = BTreeMap::new();
         for (key, number) in [(0, 1), (1, 1), (4, 77), (5, 1), (6, 1000), (7, 2000), (8, 2), (9, 0), (13, 1), (14, 1)] {
-            pairs.insert(key, values(&|writer| drop(writer.uint(number))));
+            pairs.insert(key, values(&|writer| writer.uint(number)));
         }
-        pairs.insert(2, values(&|writer| drop(writer.bytes(&[9; 32]))));
-        pairs.insert(3, values(&|writer| drop(writer.bytes(node().as_bytes()))));
-        pairs.insert(15, values(&|writer| drop(writer.uint(7))));
-        pairs.insert(16, values(&|writer| drop(writer.bytes(hash.as_bytes()))));
+        pairs.insert(2, values(&|writer| writer.bytes(&[9; 32])));
+        pairs.insert(3, values(&|writer| writer.bytes(node().as_bytes())));
+        pairs.insert(15, values(&|writer| writer.uint(7)));
+        pairs.insert(16, values(&|writer| writer.bytes(hash.as_bytes())));
         Self(pairs)
     }
 
-    fn with(mut self, key: u64, write: impl Fn(&mut Writer)) -> Self {
+    fn with(mut self, key: u64, write: impl Fn(&mut Writer) -> &mut Writer) -> Self {
         let mut writer = Writer::new();
         write(&mut writer);
         self.0.insert(key, writer.into_bytes());
@@ -44,13 +44,16 @@ impl Pairs {
     }
 
     fn number(self, key: u64, number: u64) -> Self {
-        self.with(key, |writer| drop(writer.uint(number)))
+        self.with(key, |writer| writer.uint(number))
     }
 
     fn ids(self, key: u64, ids: &[[u8; 32]]) -> Self {
         self.with(key, |writer| {
             writer.array(ids.len());
-            ids.iter().for_each(|id| drop(writer.bytes(id)));
+            for id in ids {
+                writer.bytes(id);
+            }
+            writer
         })
     }
 
@@ -153,12 +156,12 @@ fn every_refusal_of_a_header_has_its_name() {
         (plain().number(15, u64::MAX), MessageError::PayloadTooLong),
         (plain().number(15, 6), MessageError::Trailing),
         (plain().number(15, 8), MessageError::Truncated),
-        (plain().with(200, |w| drop(w.bytes(&[0; HEADER_MAX]))), MessageError::HeaderTooLong),
+        (plain().with(200, |w| w.bytes(&[0; HEADER_MAX])), MessageError::HeaderTooLong),
         (plain().number(17, 0), CborError::UnknownCriticalKey(17).into()),
         (plain().number(127, 0), CborError::UnknownCriticalKey(127).into()),
         (plain().number(2, 0), CborError::WrongType.into()),
-        (plain().with(3, |w| drop(w.bytes(&[0; 31]))), CborError::TooShort.into()),
-        (plain().with(16, |w| drop(w.bytes(&[0; 33]))), CborError::TooLong.into()),
+        (plain().with(3, |w| w.bytes(&[0; 31])), CborError::TooShort.into()),
+        (plain().with(16, |w| w.bytes(&[0; 33])), CborError::TooLong.into()),
     ];
     for (at, (pairs, error)) in cases.into_iter().enumerate() {
         assert_eq!(pairs.message(), Err(error), "case {at}");
@@ -175,7 +178,7 @@ fn the_limits_themselves_are_legal() {
     let ids = |range: std::ops::Range<u8>| range.map(|byte| [byte; 32]).collect::<Vec<_>>();
     let pairs = Pairs::plain()
         .ids(10, &ids(0..16))
-        .with(11, |writer| drop(writer.bytes(&[5; 32])))
+        .with(11, |writer| writer.bytes(&[5; 32]))
         .ids(12, &ids(0..32))
         .number(7, 1000 + LIFE_MAX_MS)
         .number(14, 256)
@@ -185,8 +188,8 @@ fn the_limits_themselves_are_legal() {
     assert_eq!((message.header().deps.len(), message.header().recipients.len()), (16, 32));
     assert_eq!((message.header().wrap_count(), message.header().count), (32, 256));
 
-    let room = HEADER_MAX - Pairs::plain().with(200, |w| drop(w.bytes(&[0; 300]))).header().len() + 300;
-    let message = Pairs::plain().with(200, |w| drop(w.bytes(&vec![0; room]))).message().unwrap();
+    let room = HEADER_MAX - Pairs::plain().with(200, |w| w.bytes(&[0; 300])).header().len() + 300;
+    let message = Pairs::plain().with(200, |w| w.bytes(&vec![0; room])).message().unwrap();
     assert_eq!(message.header_bytes().len(), HEADER_MAX);
 }
 
@@ -225,14 +228,15 @@ fn every_cut_of_a_message_is_refused() {
 
 #[test]
 fn an_ignorable_key_is_signed_kept_and_authenticated_but_not_understood() {
-    let message = Pairs::plain().with(128, |writer| drop(writer.text("later"))).message().unwrap();
+    let message = Pairs::plain().with(128, |writer| writer.text("later")).message().unwrap();
     let plain = Pairs::plain().message().unwrap();
+    assert_eq!((plain.header().deps.capacity(), plain.header().recipients.capacity()), (0, 0));
     assert!(message.verify_signature(&RustCrypto) && message.check_payload_hash());
     assert_eq!(message.header(), plain.header());
     assert_ne!(message.id(), plain.id());
     let (before, after) = message.aad_parts();
     assert_eq!((before, after), (plain.aad_parts().0, &b"\x18\x80\x65later"[..]));
-    let bent = Pairs::plain().with(128, |writer| drop(writer.raw(&[0x18, 1])));
+    let bent = Pairs::plain().with(128, |writer| writer.raw(&[0x18, 1]));
     assert_eq!(bent.message(), Err(CborError::LongInteger.into()));
 }
 
