@@ -67,6 +67,7 @@ impl Dice {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of another library")]
 fn write(writer: &mut Writer, value: &Value) {
     match value {
         Value::Integer(number) => {
