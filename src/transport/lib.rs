@@ -8,15 +8,25 @@
 mod board;
 mod driver;
 pub mod framing;
+mod grants;
 mod lanes;
 mod link_port;
 mod transport;
 
 pub use board::{LINK_SHARE_BYTES, TOTAL_SHARE_BYTES};
 pub use driver::{PORT_REQUESTS, PortDriver, RequestError, TURN_BYTES, TURN_REPORTS};
+pub use grants::{CONTROL_GRANT, DATA_GRANT, Grants};
 pub use lanes::PerLane;
 pub use link_port::{LinkPort, LinkRequest, PortClosed};
 pub use transport::{Port, PortRequest, Reporter, Transport, TransportError};
+
+pub use futures_core::future::BoxFuture;
+
+/// How long a link that was asked to close goes on writing what it was given before.
+pub const FLUSH_TIME: core::time::Duration = core::time::Duration::from_secs(1);
+
+/// How long a link with bytes to write waits for the peer's side to take one before it ends as stalled.
+pub const STALL_TIME: core::time::Duration = core::time::Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;

@@ -72,6 +72,8 @@ enum Inbound {
 const DATAGRAMS_KEPT: usize = 64;
 
 /// The end of a link's port that the link's task holds. Dropping it ends the link with [`DownReason::Stopped`].
+///
+/// One place may wait in `next` and one in `room` at a time; they may be two branches of one task.
 #[derive(Debug)]
 pub struct LinkPort {
     cell: Arc<LinkCell>,
@@ -92,7 +94,7 @@ impl LinkPort {
     }
 
     /// Reports that the link is ready for the hello; everything else comes after it.
-    pub fn up(&mut self, up: LinkUp) {
+    pub fn up(&self, up: LinkUp) {
         self.change(|state| {
             if !state.announced {
                 state.announced = true;
@@ -102,7 +104,7 @@ impl LinkPort {
     }
 
     /// Reports that this many more body bytes are taken on a lane.
-    pub fn grant(&mut self, lane: Lane, bytes: u32) {
+    pub fn grant(&self, lane: Lane, bytes: u32) {
         if bytes > 0 {
             self.change(|state| {
                 let sum = state.grants.get_mut(lane);
@@ -116,7 +118,7 @@ impl LinkPort {
     ///
     /// # Errors
     /// `PortClosed` when the node is gone.
-    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PortClosed>> {
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), PortClosed>> {
         let parked = {
             let mut state = lock(&self.cell.state);
             state.reader = Some(cx.waker().clone());
@@ -142,12 +144,12 @@ impl LinkPort {
     ///
     /// # Errors
     /// `PortClosed` when the node is gone.
-    pub async fn room(&mut self) -> Result<(), PortClosed> {
+    pub async fn room(&self) -> Result<(), PortClosed> {
         poll_fn(|cx| self.poll_room(cx)).await
     }
 
     /// Reports frames that arrived. To be called with about one read's worth after [`Self::poll_room`] was ready.
-    pub fn frames(&mut self, frames: Vec<RawFrame>) {
+    pub fn frames(&self, frames: Vec<RawFrame>) {
         if frames.is_empty() {
             return;
         }
@@ -163,7 +165,7 @@ impl LinkPort {
     }
 
     /// Reports a datagram; drops it when the node has no room, as a network would.
-    pub fn datagram(&mut self, bytes: Bytes) {
+    pub fn datagram(&self, bytes: Bytes) {
         let size = bytes.len().saturating_add(FRAME_COST);
         let full = lock(&self.cell.state).inbox_bytes >= LINK_SHARE_BYTES || self.board.is_full();
         if !full {
@@ -177,7 +179,7 @@ impl LinkPort {
 
     /// The next thing asked of this link; `None` when the node is gone and the link must end. Frames come before a
     /// `Close` that was asked after them; after `Close` nothing follows.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<LinkRequest>> {
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<LinkRequest>> {
         let mut state = lock(&self.cell.state);
         state.writer = Some(cx.waker().clone());
         if self.board.is_closed() {
@@ -194,7 +196,7 @@ impl LinkPort {
     }
 
     /// Waits for the next thing asked of this link, as [`Self::poll_next`].
-    pub async fn next(&mut self) -> Option<LinkRequest> {
+    pub async fn next(&self) -> Option<LinkRequest> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
