@@ -53,15 +53,6 @@ impl<'a> Reader<'a> {
         self.start(UINT)
     }
 
-    /// Reads an unsigned integer of at most `max`.
-    ///
-    /// # Errors
-    /// As [`Reader::uint`]; [`CborError::OutOfRange`] above `max`.
-    pub fn uint_at_most(&mut self, max: u64) -> Result<u64, CborError> {
-        let value = self.uint()?;
-        if value > max { Err(CborError::OutOfRange) } else { Ok(value) }
-    }
-
     /// Reads an unsigned integer that fits 8 bits.
     ///
     /// # Errors

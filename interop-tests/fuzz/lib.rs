@@ -1,0 +1,24 @@
+//! Fuzz targets: each takes any bytes and panics only when a format breaks its word.
+//!
+//! The word is more than "does not crash": what is accepted has one encoding, and another library reads it alike. A
+//! target is a plain function, so that the corpus is replayed by a stable compiler (`tests/replay.rs`); the wrappers for
+//! libFuzzer are in `fuzz_targets`. A new target goes into [`TARGETS`], gets a wrapper, and seeds in `corpus/<name>`.
+#![forbid(unsafe_code)]
+
+mod messages;
+
+pub use messages::{cbor, entries, manifest, message, plaintext, sealed, text};
+
+/// A target: takes any bytes, panics when a format breaks its word.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also the name of its folder in the corpus.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("cbor", cbor),
+    ("message", message),
+    ("entries", entries),
+    ("manifest", manifest),
+    ("sealed", sealed),
+    ("plaintext", plaintext),
+    ("text", text),
+];
