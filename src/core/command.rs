@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use crosscast_port::LogPos;
-use crosscast_wire::{Class, EntryOut, GroupId, Locator, MessageId, NodeId, Policy, Ticket, WallMillis};
+use crosscast_wire::{Class, Entry, GroupId, Locator, MessageId, NodeId, Policy, Ticket, WallMillis};
 
 /// A request of the application.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub enum Command {
         /// To which group.
         group: GroupId,
         /// At most 256 entries of at most 64 KiB, together at most 256 KiB.
-        entries: Vec<EntryOut>,
+        entries: Vec<Entry>,
         /// How urgent.
         class: Class,
         /// Life in milliseconds; the default is the live window.

@@ -97,6 +97,9 @@ pub enum Refusal {
     /// A limit of this node is reached.
     #[error("a limit of this node is reached")]
     Limit,
+    /// A group's name is 1 to 64 bytes without control characters.
+    #[error("a name is 1 to 64 bytes without control characters")]
+    BadName,
     /// A local group of that name exists.
     #[error("a group of that name exists")]
     NameTaken,
@@ -146,6 +149,8 @@ pub struct Delivery {
     pub order: Order,
     /// Whether messages of its sender are missing before it.
     pub gap: bool,
+    /// What it weighs in its reader's window, in bytes: to be given back by `Command::Consumed`.
+    pub weight: u32,
 }
 
 /// What became of a message published or sent here.

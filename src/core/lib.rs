@@ -4,14 +4,19 @@
 //! [`Node::poll_timeout`] says when to look in again and why. Signing, verifying and storing are effects, answered
 //! under the id of their question. The tokio driver is the crate `crosscast`; the simulator is `crosscast-sim`.
 
+mod auth;
 mod command;
 mod config;
 mod event;
+mod group;
 mod input;
 mod limits;
 mod node;
 mod output;
+mod peer;
+mod random;
 mod reject;
+mod route;
 mod time;
 mod timer;
 
@@ -22,5 +27,5 @@ pub use input::{CommandId, Input, Verdict};
 pub use node::Node;
 pub use output::{Output, SignJob, SignKey, SignatureCheck, VerifyJob};
 pub use reject::{Blame, Reject};
-pub use timer::Reason;
 pub use time::{Instant, Now};
+pub use timer::Reason;

@@ -4,14 +4,19 @@
 pub(crate) const LINKS: usize = 1_024;
 /// Links in the hello at once; the transports hold back the rest. 256: 1 MiB of hello bodies.
 pub(crate) const HELLOS: usize = 256;
+/// Bytes of frames behind a proof that is being checked. 256 KiB: floors and subscriptions of 500 groups,
+/// which a peer that is done first sends within the time of one signature check.
+pub(crate) const EARLY_BYTES: usize = 256 << 10;
 /// Locators to keep a link to. 64: an operator's list, not a directory.
 pub(crate) const ATTACHED: usize = 64;
+/// Keys pinned at first sight. 1,024: what an operator ever typed.
+pub(crate) const PINS: usize = 1_024;
 /// Groups this node is part of. 10,000: the target of a router.
 pub(crate) const GROUPS: usize = 10_000;
 /// Groups one link may subscribe to. As many as a router has.
 pub(crate) const SUBSCRIPTIONS_PER_LINK: usize = 10_000;
-/// Messages under verification per link. 64: two full batches of a fast link; the rest waits in its credit.
-pub(crate) const VERIFYING_PER_LINK: usize = 256;
+/// Copies of one message that wait while another copy is checked. 16: more neighbours than a view has.
+pub(crate) const COPIES: usize = 16;
 /// Signatures that do not hold before a link is closed. 20: the protocol's.
 pub(crate) const BAD_SIGNATURES_PER_LINK: u32 = 20;
 /// Index entries per group. 65,536: 10 minutes at 100 messages a second; about 10 MB.
@@ -32,6 +37,10 @@ pub(crate) const READERS: usize = 1_024;
 pub(crate) const OUTCOMES: usize = 65_536;
 /// Bytes of unicast messages waiting for absent peers. 4 MiB: 64 of the largest.
 pub(crate) const OUTBOX_BYTES: u64 = 4 << 20;
+/// Peers whose prekey is remembered. 1,024: as many as can be linked.
+pub(crate) const PREKEYS: usize = 1_024;
+/// Nodes ever sent to in one run. 65,536: 5 MB; their numbers must not start over.
+pub(crate) const CORRESPONDENTS: usize = 65_536;
 /// Ids remembered per link and group as known by the peer. 1,024: a window's worth of messages under way.
 pub(crate) const KNOWN_IDS: usize = 1_024;
 /// RESUME frames accepted per link and group in one exchange. 8: as many windows as [`WINDOWS`].
@@ -40,8 +49,6 @@ pub(crate) const RESUME_FRAMES: usize = 8;
 pub(crate) const CONTROL_BYTES: u64 = 1 << 20;
 /// Bytes read from the log at once to feed a link or a reader. 512 KiB: two full messages.
 pub(crate) const READ_BYTES: u32 = 512 << 10;
-/// Commits under way at once. 1: what arrives meanwhile becomes the next one, so batches grow with load.
-pub(crate) const COMMITS: usize = 1;
 /// Own messages signed but not committed, per group. 4: a signature overlaps a commit, the rest gathers.
 pub(crate) const SIGNED_AHEAD: usize = 4;
 /// How far in the future a message's time may lie, in milliseconds. 2 min: the protocol's.

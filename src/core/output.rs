@@ -27,7 +27,7 @@ pub enum SignKey {
     /// The node's own, which the driver holds.
     Node,
     /// A group's, which the core was given or made.
-    Group(SecretKey),
+    Group(Box<SecretKey>),
 }
 
 /// A signature to be made.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crosscast_wire::{Instance, NodeId, Seq, WallMillis};
 
-use crate::limits;
 use crate::Reject;
+use crate::limits;
 
 const WORDS: usize = (limits::WINDOW_SPAN / 64) as usize;
 
@@ -137,6 +137,15 @@ impl Windows {
     /// Every (sender, instance) with the number up to which there is no hole.
     pub(crate) fn contiguous(&self) -> impl Iterator<Item = (NodeId, Instance, Seq)> + '_ {
         self.windows.iter().map(|((from, instance), window)| (*from, *instance, Seq(window.contiguous)))
+    }
+
+    /// Every window as the store keeps it: hole-free start and time of the last message.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (NodeId, Instance, Seq, WallMillis)> + '_ {
+        let state = |window: &Window| (Seq(window.contiguous), window.last);
+        self.windows.iter().map(move |((from, instance), window)| {
+            let (seq, last) = state(window);
+            (*from, *instance, seq, last)
+        })
     }
 
     /// Restores a window's hole-free start from the store.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crosscast_port::{LogEntry, LogPos};
 use crosscast_wire::{Instance, MessageId, NodeId, Seq};
 
-use crate::limits;
 use crate::Instant;
+use crate::limits;
 
 /// Where a feed stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

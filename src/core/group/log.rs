@@ -23,7 +23,9 @@ pub(crate) struct Tag {
 
 impl Tag {
     pub(crate) fn pack(self) -> u64 {
-        let last = self.last.map_or(0, |(network, path)| 0x1_0000 | u64::from(network.number()) << 8 | u64::from(path.number()));
+        let last = self
+            .last
+            .map_or(0, |(network, path)| 0x1_0000 | u64::from(network.number()) << 8 | u64::from(path.number()));
         u64::from(self.hops) | u64::from(self.class.number()) << 8 | last << 16
     }
 
@@ -52,6 +54,10 @@ pub(crate) struct Log {
     pub(crate) lost_released: LogPos,
     /// Highest release position.
     pub(crate) head: LogPos,
+    /// Highest position that the store has confirmed.
+    pub(crate) durable: LogPos,
+    /// Highest release position that the store has confirmed: what readers may see.
+    pub(crate) shown: LogPos,
 }
 
 impl Log {
@@ -77,6 +83,10 @@ impl Log {
         if let Some(entry) = self.find_mut(pos) {
             entry.released = Some(released);
             entry.gap = gap;
+            let freed = entry.len == 0;
+            if freed {
+                self.lost_released = self.lost_released.max(released);
+            }
             self.released.insert(released, pos);
             self.head = self.head.max(released);
         }
@@ -112,11 +122,6 @@ impl Log {
         first.map_or(self.head, |released| LogPos(released.0.saturating_sub(1)))
     }
 
-    /// Whether something kept was released after a position.
-    pub(crate) fn has_released_after(&self, pos: LogPos) -> bool {
-        self.head > pos
-    }
-
     /// Takes back an entry whose commit failed.
     pub(crate) fn retract(&mut self, pos: LogPos) {
         let place = self.place(pos);
@@ -137,9 +142,12 @@ impl Log {
     /// returns the last position freed.
     pub(crate) fn trim(&mut self, max_bytes: u64, oldest: WallMillis) -> Option<LogPos> {
         let mut freed = None;
+        // Down to seven eighths, so that a full log is not trimmed at every message.
+        let max_bytes = if self.bytes > max_bytes { max_bytes.saturating_sub(max_bytes / 8) } else { max_bytes };
         let start = self.entries.partition_point(|entry| entry.pos <= self.trimmed);
         for entry in self.entries.range_mut(start..) {
-            if self.bytes <= max_bytes && entry.arrived >= oldest {
+            let few = self.kept <= limits::LOG_ENTRIES as u64;
+            if self.bytes <= max_bytes && entry.arrived >= oldest && few {
                 break;
             }
             self.bytes = self.bytes.saturating_sub(u64::from(entry.len));
@@ -150,6 +158,11 @@ impl Log {
             freed = Some(entry.pos);
         }
         freed
+    }
+
+    /// Whether entries go beyond their bound by a quarter: then the oldest are dropped before the tick.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.entries.len() > limits::LOG_ENTRIES.saturating_add(limits::LOG_ENTRIES / 4)
     }
 
     /// Drops freed entries that came before `oldest`, and the oldest beyond the bound; returns the last one dropped.
@@ -169,11 +182,6 @@ impl Log {
         dropped
     }
 
-    /// Whether another entry would go beyond the bound while nothing can be dropped.
-    pub(crate) fn is_full(&self) -> bool {
-        self.entries.len() >= limits::LOG_ENTRIES
-    }
-
     /// Frees everything up to a position.
     pub(crate) fn trim_through(&mut self, through: LogPos) {
         for entry in self.entries.iter_mut().take_while(|entry| entry.pos <= through) {
@@ -187,11 +195,6 @@ impl Log {
     /// The newest position.
     pub(crate) fn last(&self) -> LogPos {
         self.entries.back().map_or(self.trimmed, |entry| entry.pos)
-    }
-
-    /// When the oldest kept or remembered entry came.
-    pub(crate) fn oldest(&self) -> Option<WallMillis> {
-        self.entries.front().map(|entry| entry.arrived)
     }
 
     /// Messages and bytes kept.

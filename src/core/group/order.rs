@@ -50,7 +50,15 @@ pub(crate) struct Ordering {
 
 impl Ordering {
     /// Decides on a message; one that is held is booked under `pos`.
-    pub(crate) fn admit(&mut self, key: (NodeId, Instance), seq: Seq, order: Order, pos: LogPos, len: u64, now: Instant) -> Admit {
+    pub(crate) fn admit(
+        &mut self,
+        key: (NodeId, Instance),
+        seq: Seq,
+        order: Order,
+        pos: LogPos,
+        len: u64,
+        now: Instant,
+    ) -> Admit {
         let full = self.held >= limits::HELD_MESSAGES || self.held_bytes.saturating_add(len) > limits::HELD_BYTES;
         let stream = self.streams.entry(key).or_default();
         let next = stream.next.max(1);

@@ -1,32 +1,149 @@
 //! The machine: one input in, outputs out, and a time to be woken at.
 //!
-//! This is the only room that sees all children; it is a table of one-line arms, and the work behind them is in the
-//! files beside this one.
+//! This is the only room that sees all children; it dispatches, and the work behind each arm is in the files beside
+//! this one. Children never call each other: what one decides, the parent hands to the next.
 
-use std::collections::VecDeque;
+mod accept;
+mod commands;
+mod commit;
+mod feeding;
+mod frames;
+mod groups;
+mod handshake;
+mod links;
+mod publishing;
+mod reading;
+mod restore;
+mod targets;
+mod unicast;
+mod views;
 
-use crosscast_port::Recovered;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::timer::Reason;
-use crate::{Config, Input, Instant, Now, Output};
+use crosscast_port::{LinkId, ListenError, LogPos, OpId, Recovered, StoreOp, StoreOutcome};
+use crosscast_wire::{GroupId, Locator, MessageId, NodeId, Signature};
+
+use crate::group::Group;
+use crate::group::reader::Reader;
+use crate::peer::dial::Targets;
+use crate::peer::link::{Link, PeerKey};
+use crate::random::{Choices, KeyStream};
+use crate::reject::Rejects;
+use crate::route::inbox::Inbox;
+use crate::route::outbox::Outbox;
+use crate::timer::{Reason, Timer, Timers};
+use crate::{CommandId, Config, Event, Input, Instant, Now, Output, ReaderId, Reply, SignJob, Verdict, VerifyJob};
+
+use accept::Candidate;
+use commit::Commits;
+use groups::{Joining, NewGroup};
+use publishing::{Own, Unsigned};
+
+/// What an answer is for.
+enum Pending {
+    ProofSign(LinkId),
+    ProofCheck(LinkId),
+    FloorSign(Box<NewGroup>),
+    FloorCheck(LinkId, Box<crosscast_wire::FloorRecord>),
+    TicketCheck(Box<Joining>),
+    MessageSign(Box<Unsigned>),
+    MessageCheck(Box<Candidate>),
+    Commit,
+    FeedRead(LinkId, GroupId),
+    ReaderRead(ReaderId),
+}
 
 /// A Crosscast node without any IO.
 pub struct Node {
     config: Config,
+    now: Now,
+    choices: Choices,
+    keys: KeyStream,
     outputs: VecDeque<Output>,
+    timers: Timers,
+    ops: BTreeMap<OpId, Pending>,
+    last_op: u64,
+    rejects: Rejects,
+    links: BTreeMap<LinkId, Link>,
+    /// Links with something to send, acknowledge or feed.
+    dirty: BTreeSet<LinkId>,
+    peers: BTreeMap<PeerKey, Vec<LinkId>>,
+    targets: Targets,
+    last_dial: u64,
+    pins: BTreeMap<Locator, NodeId>,
+    listening: Vec<Locator>,
+    listen_failed: Vec<(Locator, ListenError)>,
+    groups: BTreeMap<GroupId, Group>,
+    inbox: Inbox,
+    outbox: Outbox,
+    readers: BTreeMap<ReaderId, Reader>,
+    last_reader: u64,
+    commits: Commits,
+    last_pos: u64,
+    /// Own messages whose outcome is awaited.
+    own: BTreeMap<MessageId, Own>,
+    /// When they run out.
+    expiries: BTreeSet<(crosscast_wire::WallMillis, MessageId)>,
+    /// Messages under verification, with the copies that arrived meanwhile.
+    checking: BTreeMap<MessageId, Vec<Candidate>>,
+    shutdown: Option<CommandId>,
 }
 
 impl Node {
     /// Builds a node from its configuration and what its store held.
     #[must_use]
     pub fn new(config: Config, recovered: Recovered, now: Now) -> Self {
-        let _ = (recovered, now);
-        Self { config, outputs: VecDeque::new() }
+        let mut node = Self {
+            now,
+            choices: Choices::new(&config.choice_seed),
+            keys: KeyStream::new(&config.key_seed),
+            outputs: VecDeque::new(),
+            timers: Timers::default(),
+            ops: BTreeMap::new(),
+            last_op: 0,
+            rejects: Rejects::default(),
+            links: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            peers: BTreeMap::new(),
+            targets: Targets::default(),
+            last_dial: 0,
+            pins: BTreeMap::new(),
+            listening: Vec::new(),
+            listen_failed: Vec::new(),
+            groups: BTreeMap::new(),
+            inbox: Inbox::new(&config),
+            outbox: Outbox::default(),
+            readers: BTreeMap::new(),
+            last_reader: 0,
+            commits: Commits::default(),
+            last_pos: recovered.next_pos.saturating_sub(1),
+            own: BTreeMap::new(),
+            expiries: BTreeSet::new(),
+            checking: BTreeMap::new(),
+            shutdown: None,
+            config,
+        };
+        node.restore(recovered);
+        node.timers.set(Timer::Window, now.mono.plus_millis(WINDOW_TICK_MS));
+        node
     }
 
     /// Takes exactly one thing that happened; infallible.
     pub fn handle(&mut self, now: Now, input: Input) {
-        let _ = (now, input, &self.config);
+        // Clocks of drivers may step back; ours does not.
+        self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
+        match input {
+            Input::Link(report) => self.on_report(report),
+            Input::Timeout => {}
+            Input::Command(id, command) => self.on_command(id, command),
+            Input::Stored(op, outcome) => self.on_stored(op, outcome),
+            Input::Signed(op, signature) => self.on_signed(op, signature),
+            Input::Verified(op, verdict) => self.on_verified(op, verdict),
+        }
+        while let Some(timer) = self.timers.take_due(self.now.mono) {
+            self.on_timer(timer);
+        }
+        self.flush();
     }
 
     /// The next thing to be done; drain to `None` after every input.
@@ -37,6 +154,92 @@ impl Node {
     /// When to look in next, and why; ask after draining the outputs.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        None
+        self.timers.next()
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Hello(link) => self.on_hello_overdue(link),
+            Timer::Idle(link) => self.on_idle(link),
+            Timer::Drain(link) => self.on_drained(link),
+            Timer::Redial(target) => self.dial(target),
+            Timer::Gap(group) => self.on_gap(group),
+            Timer::Window => self.on_window(),
+            Timer::Expiry => self.on_expiry(),
+            Timer::Shutdown => self.on_shutdown_due(),
+        }
+    }
+
+    fn on_signed(&mut self, op: OpId, signature: Signature) {
+        match self.ops.remove(&op) {
+            Some(Pending::ProofSign(link)) => self.on_proof_signed(link, signature),
+            Some(Pending::FloorSign(group)) => self.on_floor_signed(*group, &signature),
+            Some(Pending::MessageSign(unsigned)) => self.on_message_signed(*unsigned, &signature),
+            other => self.put_back(op, other),
+        }
+    }
+
+    fn on_verified(&mut self, op: OpId, verdict: Verdict) {
+        match self.ops.remove(&op) {
+            Some(Pending::ProofCheck(link)) => self.on_proof_checked(link, verdict),
+            Some(Pending::FloorCheck(link, floor)) => self.on_floor_checked(link, *floor, verdict),
+            Some(Pending::TicketCheck(joining)) => self.on_ticket_checked(*joining, verdict),
+            Some(Pending::MessageCheck(candidate)) => self.on_message_checked(*candidate, verdict),
+            other => self.put_back(op, other),
+        }
+    }
+
+    fn on_stored(&mut self, op: OpId, outcome: StoreOutcome) {
+        match self.ops.remove(&op) {
+            Some(Pending::Commit) => self.on_committed(&outcome),
+            Some(Pending::FeedRead(link, group)) => self.on_feed_read(link, group, outcome),
+            Some(Pending::ReaderRead(reader)) => self.on_reader_read(reader, outcome),
+            other => self.put_back(op, other),
+        }
+    }
+
+    /// An answer of the wrong kind is the driver's mistake; the question stays open.
+    fn put_back(&mut self, op: OpId, pending: Option<Pending>) {
+        if let Some(pending) = pending {
+            self.ops.insert(op, pending);
+        }
+    }
+
+    fn ask(&mut self, pending: Pending) -> OpId {
+        self.last_op = self.last_op.saturating_add(1);
+        let op = OpId(self.last_op);
+        self.ops.insert(op, pending);
+        op
+    }
+
+    fn sign(&mut self, pending: Pending, job: SignJob) {
+        let op = self.ask(pending);
+        self.outputs.push_back(Output::Sign(op, job));
+    }
+
+    fn verify(&mut self, pending: Pending, job: VerifyJob) {
+        let op = self.ask(pending);
+        self.outputs.push_back(Output::Verify(op, job));
+    }
+
+    fn store(&mut self, pending: Pending, job: StoreOp) {
+        let op = self.ask(pending);
+        self.outputs.push_back(Output::Store(op, job));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn reply(&mut self, command: CommandId, reply: Reply) {
+        self.event(Event::Reply(command, reply));
+    }
+
+    fn next_pos(&mut self) -> LogPos {
+        self.last_pos = self.last_pos.saturating_add(1);
+        LogPos(self.last_pos)
     }
 }
+
+/// 10 s: what has aged goes within a sixtieth of the live window.
+const WINDOW_TICK_MS: u64 = 10_000;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crosscast_port::{DialId, LinkId};
 use crosscast_wire::{Locator, NodeId};
 
-use crate::random::Choices;
 use crate::Times;
+use crate::random::Choices;
 
 /// Where a target stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,8 @@ impl Targets {
 
     /// Adds a target that is dialled at once; `None` when it is there already.
     pub(crate) fn add(&mut self, locator: Locator, node: Option<NodeId>) -> Option<u64> {
-        let same = |target: &Target| target.locator.without_node() == locator.without_node();
+        let plain = locator.clone().without_node();
+        let same = |target: &Target| target.locator.clone().without_node() == plain;
         if self.targets.values().any(same) {
             return None;
         }

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use crosscast_wire::Lane;
 
-use crate::peer::outgoing::CHARGE_OVERHEAD;
 use crate::Reject;
+use crate::peer::outgoing::CHARGE_OVERHEAD;
 
 /// A data frame on its way through the gates; answered by exactly one [`Incoming::done`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crosscast_port::LogPos;
-use crosscast_wire::{FrameType, GroupId, Lane, MessageId, RawFrame};
+use crosscast_wire::{FrameType, Lane, MessageId, RawFrame};
 
 use crate::{Instant, Reject};
 
@@ -22,10 +21,12 @@ pub(crate) fn charge(frame: &RawFrame) -> u64 {
 /// What a data frame carries, so that its acknowledgement can be booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cargo {
-    /// A group message at this place in the log.
-    Group(GroupId, LogPos, MessageId),
+    /// A group message.
+    Group(MessageId),
     /// A unicast message.
     Unicast(MessageId),
+    /// A message that the peer has refused.
+    Refused,
 }
 
 #[derive(Default)]
@@ -153,11 +154,16 @@ impl Outgoing {
         Ok(cargo)
     }
 
-    /// What the data frame with this number (counted from 1 on its lane) carries, while it is unacknowledged.
-    pub(crate) fn cargo(&self, lane: Lane, number: u64) -> Option<Cargo> {
-        let state = self.lane(lane);
-        let index = number.checked_sub(state.acked)?.checked_sub(1)?;
-        state.unacked.get(usize::try_from(index).ok()?).copied()
+    /// The peer refuses the data frame with this number, counted from 1 on its lane; returns what it carried.
+    ///
+    /// # Errors
+    /// [`Reject::BadAck`] when no such frame is unacknowledged.
+    pub(crate) fn refused(&mut self, lane: Lane, number: u64) -> Result<Cargo, Reject> {
+        let state = self.lane_mut(lane);
+        let index = number.checked_sub(state.acked).and_then(|index| index.checked_sub(1)).ok_or(Reject::BadAck)?;
+        let index = usize::try_from(index).map_err(|_| Reject::BadAck)?;
+        let cargo = state.unacked.get_mut(index).ok_or(Reject::BadAck)?;
+        Ok(std::mem::replace(cargo, Cargo::Refused))
     }
 
     /// Since when data waits for an acknowledgement.

@@ -1,0 +1,46 @@
+//! Commands of the application: a table.
+
+use crosscast_port::Request;
+use crosscast_wire::NodeId;
+
+use crate::{Command, CommandId, Node, Refusal, Reply};
+
+impl Node {
+    pub(super) fn on_command(&mut self, id: CommandId, command: Command) {
+        if self.shutdown.is_some() {
+            return self.reply(id, Reply::Refused(Refusal::ShuttingDown));
+        }
+        match command {
+            Command::Publish { group, entries, class, life_ms } => self.on_publish(id, group, entries, class, life_ms),
+            Command::CreateGroup { name, policy, public } => self.on_create_group(id, name, policy, public),
+            Command::JoinGroup { ticket, name } => self.on_join_group(id, *ticket, name),
+            Command::LeaveGroup { group } => self.on_leave_group(id, group),
+            Command::Invite { group, locators } => self.on_invite(id, group, &locators),
+            Command::Subscribe { source, since, window_bytes } => self.on_reader(id, source, since, window_bytes),
+            Command::Consumed { reader, bytes } => self.on_consumed(reader, bytes),
+            Command::Unsubscribe { reader } => self.on_unsubscribe(id, reader),
+            Command::Send { to, payload, life_ms } => self.on_send(id, to, payload, life_ms),
+            Command::AcknowledgeInbox { through } => self.on_acknowledge_inbox(id, through),
+            Command::Attach { locator } => {
+                let reply = if self.attach(locator) { Reply::Done } else { Reply::Refused(Refusal::Limit) };
+                self.reply(id, reply);
+            }
+            Command::Listen { locator } => {
+                self.request(Request::Listen { locator });
+                self.reply(id, Reply::Done);
+            }
+            Command::Ping { node } => self.on_ping_command(id, node),
+            Command::Status => self.reply_status(id),
+            Command::Peers => self.reply_peers(id),
+            Command::Groups => self.reply_groups(id),
+            Command::Shutdown => self.on_shutdown(id),
+        }
+    }
+
+    fn on_ping_command(&mut self, id: CommandId, node: NodeId) {
+        match self.link_to(&node) {
+            Some(link) => self.ping(link, Some(id)),
+            None => self.reply(id, Reply::Refused(Refusal::NotLinked)),
+        }
+    }
+}

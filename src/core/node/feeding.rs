@@ -1,0 +1,247 @@
+//! What flows out of a group's log to links: subscriptions, RESUME, catching up, going live.
+//!
+//! A link subscribes by SUBSCRIBE, before which the floor record has travelled; it is answered by our RESUME, so that
+//! each side learns what the other has. From then on the link's feed walks the log and goes live at its end.
+
+use crosscast_port::{LinkId, LogId, LogItem, LogPos, StoreOp, StoreOutcome};
+use crosscast_wire::{GroupId, Hop, Lane, RefuseCode, ResumeWindow, WallMillis, frame};
+
+use crate::group::feed::{Feed, Mode};
+use crate::group::log::Tag;
+use crate::peer::outgoing::Cargo;
+use crate::timer::Timer;
+use crate::{Node, Reject, limits};
+
+use super::Pending;
+use super::commit::{After, Committed};
+
+impl Node {
+    /// Tells a fresh link what this node is part of.
+    pub(super) fn greet(&mut self, link: LinkId) {
+        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        for group in groups {
+            self.subscribe_on(link, group);
+        }
+    }
+
+    /// Asks a link for a group: the floor record first, so that the peer can judge what follows.
+    pub(super) fn subscribe_on(&mut self, link: LinkId, id: GroupId) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let Some(state) = self.links.get_mut(&link).filter(|state| state.is_open()) else { return };
+        if let Some(floor) = &group.floor {
+            state.out.push(frame::floor(floor, None));
+        }
+        state.out.push(frame::subscribe(&id, true, None));
+        self.dirty.insert(link);
+        // The peer had asked before this node was part of the group.
+        if let Some(state) = self.links.get_mut(&link)
+            && state.foreign.remove(&id)
+        {
+            self.add_feed(link, id);
+        }
+    }
+
+    pub(super) fn on_subscribe(&mut self, link: LinkId, id: GroupId, on: bool) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if !on {
+            state.foreign.remove(&id);
+            state.feeds.remove(&id);
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.neighbours.remove(&link);
+            }
+            return;
+        }
+        if state.feeds.len().saturating_add(state.foreign.len()) >= limits::SUBSCRIPTIONS_PER_LINK {
+            return self.blame(link, Reject::SubscriptionsFull);
+        }
+        if self.groups.contains_key(&id) {
+            self.add_feed(link, id);
+        } else {
+            state.foreign.insert(id);
+        }
+    }
+
+    fn add_feed(&mut self, link: LinkId, id: GroupId) {
+        let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get_mut(&id)) else { return };
+        state.feeds.entry(id).or_insert_with(Feed::new);
+        group.neighbours.insert(link);
+        self.send_resume(link, id);
+    }
+
+    /// Says what of a group is here without a hole.
+    fn send_resume(&mut self, link: LinkId, id: GroupId) {
+        let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get(&id)) else { return };
+        let windows = group.windows.contiguous().take(limits::WINDOWS);
+        let windows = windows.map(|(from, instance, contiguous)| ResumeWindow { from, instance, contiguous });
+        for frame in frame::resume(&id, windows) {
+            state.out.push(frame);
+        }
+        state.asked.insert(id, self.now.mono);
+        self.dirty.insert(link);
+    }
+
+    pub(super) fn on_resume(&mut self, link: LinkId, id: GroupId, windows: &[ResumeWindow], more: bool) {
+        let now = self.now.mono;
+        let Some(feed) = self.links.get_mut(&link).and_then(|state| state.feeds.get_mut(&id)) else { return };
+        let windows: Vec<_> = windows.iter().map(|window| (window.from, window.instance, window.contiguous)).collect();
+        if feed.resume(&windows, more, now) {
+            self.mark_behind(link, id);
+        }
+    }
+
+    fn mark_behind(&mut self, link: LinkId, id: GroupId) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.behind.insert(id);
+            self.dirty.insert(link);
+        }
+    }
+
+    /// Hands a committed message to the feeds that are live.
+    pub(super) fn forward(&mut self, id: GroupId, committed: &Committed) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let neighbours: Vec<LinkId> = group.neighbours.iter().copied().collect();
+        let Some(entry) = group.log.find(committed.pos).cloned() else { return };
+        let from = committed.from.map(|(link, _)| link);
+        let bytes = committed.message.bytes();
+        let lane = committed.tag.class.lane();
+        let queue_max = self.config.sizes.lane_queue_bytes;
+        for link in neighbours {
+            let Some(state) = self.links.get_mut(&link) else { continue };
+            let queued = state.out.queued(lane).saturating_add(bytes.len() as u64);
+            let Some(feed) = state.feeds.get_mut(&id) else { continue };
+            if from == Some(link) {
+                feed.knows(entry.id);
+                continue;
+            }
+            if feed.mode != Mode::Live {
+                // What waits for RESUME or walks the log will come to it.
+                self.dirty.insert(link);
+                continue;
+            }
+            if !feed.wants(&entry) {
+                continue;
+            }
+            if queued > queue_max {
+                feed.mode = Mode::Behind { after: LogPos(committed.pos.0.saturating_sub(1)), reading: false };
+                self.mark_behind(link, id);
+                continue;
+            }
+            let hop = Hop::new(0, committed.tag.hops, 0);
+            state.out.push_data(hop.frame(bytes.clone(), lane), Cargo::Group(entry.id));
+            self.dirty.insert(link);
+        }
+    }
+
+    /// Goes on with a link's feeds that are behind, while its lanes have room.
+    pub(super) fn feed_link(&mut self, link: LinkId) {
+        let Some(state) = self.links.get(&link).filter(|state| state.is_open()) else { return };
+        let groups: Vec<GroupId> = state.behind.iter().copied().collect();
+        for id in groups {
+            self.feed_group(link, id);
+        }
+    }
+
+    fn feed_group(&mut self, link: LinkId, id: GroupId) {
+        let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get(&id)) else { return };
+        let Some(feed) = state.feeds.get_mut(&id) else {
+            state.behind.remove(&id);
+            return;
+        };
+        let Mode::Behind { after, reading: false } = feed.mode else { return };
+        let fresh = |entry: &&crosscast_port::LogEntry| is_fresh(entry.time, entry.expires, self.now.wall);
+        let kept = group.log.after(after).take_while(|entry| entry.pos <= group.log.durable);
+        let Some(next) = kept.filter(fresh).find(|entry| feed.wants(entry)) else {
+            if group.log.durable >= group.log.last() {
+                feed.go_live();
+                state.behind.remove(&id);
+            } else {
+                // What is being committed now is not readable yet; it comes by `forward`'s mark.
+                feed.mode = Mode::Behind { after: group.log.durable.max(after), reading: false };
+            }
+            return;
+        };
+        let lane = Tag::unpack(next.tag).class.lane();
+        if state.out.queued(lane) > self.config.sizes.lane_queue_bytes / 2 {
+            return;
+        }
+        let before = LogPos(next.pos.0.saturating_sub(1));
+        feed.mode = Mode::Behind { after: before, reading: true };
+        let read = StoreOp::Read { log: LogId(*id.as_bytes()), after: before, max_bytes: limits::READ_BYTES };
+        self.store(Pending::FeedRead(link, id), read);
+    }
+
+    pub(super) fn on_feed_read(&mut self, link: LinkId, id: GroupId, outcome: StoreOutcome) {
+        let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get(&id)) else { return };
+        let Some(feed) = state.feeds.get_mut(&id) else { return };
+        // A RESUME that came meanwhile has set the feed back to the start; this read is stale then.
+        let Mode::Behind { mut after, reading: true } = feed.mode else { return };
+        let items = match outcome {
+            StoreOutcome::Items { items, .. } => items,
+            StoreOutcome::Committed | StoreOutcome::Failed(_) => Vec::new(),
+        };
+        if items.is_empty() {
+            // Freed between question and answer, or unreadable: go past it.
+            after = LogPos(after.0.saturating_add(1));
+        }
+        for LogItem { entry, bytes } in items {
+            let lane = Tag::unpack(entry.tag).class.lane();
+            if state.out.queued(lane) > self.config.sizes.lane_queue_bytes || entry.pos > group.log.durable {
+                break;
+            }
+            after = entry.pos;
+            if feed.wants(&entry) && is_fresh(entry.time, entry.expires, self.now.wall) {
+                let age = self.now.wall.0.saturating_sub(entry.arrived.0);
+                let hop = Hop::new(0, Tag::unpack(entry.tag).hops, u32::try_from(age).unwrap_or(u32::MAX));
+                state.out.push_data(hop.frame(bytes, lane), Cargo::Group(entry.id));
+            }
+        }
+        feed.mode = Mode::Behind { after, reading: false };
+        self.dirty.insert(link);
+    }
+
+    pub(super) fn on_refuse(&mut self, link: LinkId, lane: Lane, number: u64, code: RefuseCode) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        match state.out.refused(lane, number) {
+            Ok(Cargo::Group(id) | Cargo::Unicast(id)) => self.on_own_refused(&id, code),
+            Ok(Cargo::Refused) => {}
+            Err(reject) => self.blame(link, reject),
+        }
+    }
+
+    /// Sets when a group's gaps are looked at.
+    pub(super) fn arm_gap(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get(&id) else { return };
+        if let Some(due) = group.ordering.next_due(&self.config.times) {
+            let ask = self.now.mono.plus_millis(GAP_ASK_MS);
+            self.timers.set_earlier(Timer::Gap(id), due.min(ask));
+        }
+    }
+
+    /// Asks the neighbours again for what is missing, and gives up what has been missing for too long.
+    pub(super) fn on_gap(&mut self, id: GroupId) {
+        let (now, times) = (self.now.mono, self.config.times);
+        while let Some(group) = self.groups.get_mut(&id) {
+            let Some((key, pos, gap)) = group.ordering.give_up(now, &times) else { break };
+            let released = self.release(id, pos, gap);
+            self.after_commit(After::Released(id, released));
+            self.release_held(id, key);
+        }
+        let Some(group) = self.groups.get(&id).filter(|group| group.ordering.is_waiting()) else { return };
+        let neighbours: Vec<LinkId> = group.neighbours.iter().copied().collect();
+        for link in neighbours {
+            let asked = self.links.get(&link).and_then(|state| state.asked.get(&id));
+            if asked.is_none_or(|at| now.micros_since(*at) >= GAP_ASK_MS.saturating_mul(1_000)) {
+                self.send_resume(link, id);
+            }
+        }
+        self.arm_gap(id);
+    }
+}
+
+/// 1 s: a missing message that is merely late has come by then.
+const GAP_ASK_MS: u64 = 1_000;
+
+/// Whether a peer would still take a message that we push.
+const fn is_fresh(time: WallMillis, expires: WallMillis, now: WallMillis) -> bool {
+    expires.0 >= now.0 && time.0.saturating_add(limits::PUSHED_MS) >= now.0
+}

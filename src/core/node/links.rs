@@ -1,0 +1,270 @@
+//! Links from up to down: reports in, frames out, silence noticed.
+
+use crosscast_port::{DownReason, LinkId, Report, Request};
+use crosscast_wire::{CloseCode, Scheme, frame};
+
+use crate::peer::link::{Link, Phase, Ping};
+use crate::timer::Timer;
+use crate::{Blame, CommandId, Event, Node, Notice, Output, Refusal, Reject, Reply, limits};
+
+impl Node {
+    pub(super) fn on_report(&mut self, report: Report) {
+        match report {
+            Report::Up { link, up } => self.on_up(link, *up),
+            Report::Frames { link, frames } => self.on_frames(link, frames),
+            // Datagrams carry nothing in this version; a peer that sends them wastes its own bytes.
+            Report::Datagram { .. } => {}
+            Report::Writable { link, lane, bytes } => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.out.writable(lane, bytes);
+                    self.dirty.insert(link);
+                }
+            }
+            Report::Down { link, reason } => self.on_down(link, reason),
+            Report::DialFailed { dial, error } => self.on_dial_failed(dial, error),
+            Report::Listening { asked: _, locator } => {
+                self.listening.push(locator.clone());
+                self.event(Event::Notice(Notice::Listening { locator }));
+            }
+            Report::ListenFailed { asked, error } => {
+                self.listen_failed.push((asked.clone(), error.clone()));
+                self.event(Event::Notice(Notice::ListenFailed { locator: asked, error }));
+            }
+        }
+    }
+
+    pub(super) fn request(&mut self, request: Request) {
+        self.outputs.push_back(Output::Link(request));
+    }
+
+    /// Counts refused input and, where the link is provably to blame, ends it.
+    pub(super) fn blame(&mut self, link: LinkId, reject: Reject) {
+        self.rejects.count(reject);
+        match (reject.blame(), reject) {
+            (Blame::Nobody, _) => {}
+            (Blame::Link, Reject::BadSignature | Reject::BadPayload) => {
+                let Some(state) = self.links.get_mut(&link) else { return };
+                state.bad_signatures = state.bad_signatures.saturating_add(1);
+                if state.bad_signatures >= limits::BAD_SIGNATURES_PER_LINK {
+                    self.close(link, CloseCode::Protocol, reject.word());
+                }
+            }
+            (Blame::Link, _) => self.close(link, CloseCode::Protocol, reject.word()),
+        }
+    }
+
+    /// Says goodbye and asks the transport to flush and end the link.
+    pub(super) fn close(&mut self, link: LinkId, code: CloseCode, text: &str) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if matches!(state.phase, Phase::Draining) {
+            return;
+        }
+        state.phase = Phase::Draining;
+        state.out.push(frame::close(code, 0, text));
+        let frames = state.out.pump(self.now.mono);
+        if !frames.is_empty() {
+            self.request(Request::Send { link, frames });
+        }
+        self.request(Request::Close { link });
+        self.unlink(link, code.word());
+        self.timers.set(Timer::Drain(link), self.now.mono.plus_millis(DRAIN_MS));
+    }
+
+    /// A transport that never said `Down` to a close: the link is forgotten all the same.
+    pub(super) fn on_drained(&mut self, link: LinkId) {
+        self.on_down(link, DownReason::Requested);
+    }
+
+    pub(super) fn on_down(&mut self, link: LinkId, reason: DownReason) {
+        self.unlink(link, down_word(reason));
+        for timer in [Timer::Hello(link), Timer::Idle(link), Timer::Drain(link)] {
+            self.timers.cancel(timer);
+        }
+        let Some(state) = self.links.remove(&link) else { return };
+        self.dirty.remove(&link);
+        for command in state.ping.into_iter().flat_map(|ping| ping.asked_by) {
+            self.reply(command, Reply::Refused(Refusal::NotLinked));
+        }
+        self.target_down(link, state.peer.map(|(node, _)| node));
+        if self.links.is_empty() {
+            self.on_shutdown_due();
+        }
+    }
+
+    /// Takes a link out of use: no feeds, no peer.
+    fn unlink(&mut self, link: LinkId, code: &'static str) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let groups: Vec<_> = std::mem::take(&mut state.feeds).into_keys().collect();
+        let peer = state.peer;
+        for group in groups {
+            if let Some(group) = self.groups.get_mut(&group) {
+                group.neighbours.remove(&link);
+            }
+        }
+        let Some(key) = peer else { return };
+        let Some(links) = self.peers.get_mut(&key) else { return };
+        links.retain(|other| *other != link);
+        if links.is_empty() {
+            self.peers.remove(&key);
+            self.event(Event::Notice(Notice::PeerDown { node: key.0, instance: key.1, code }));
+            self.wake_resting(key.0);
+        } else {
+            self.prefer(key);
+        }
+    }
+
+    /// Sends what may go: acknowledgements, credit, queued frames, and what the log has for links that are behind.
+    pub(super) fn flush(&mut self) {
+        self.start_commit();
+        while let Some(link) = self.dirty.pop_first() {
+            self.acknowledge(link);
+            self.pump(link);
+            self.feed_link(link);
+            self.pump(link);
+            self.arm_idle(link);
+        }
+    }
+
+    fn acknowledge(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(&link).filter(|state| state.is_open()) else { return };
+        let acks = state.inn.take_acks();
+        if let Some(frame) = frame::ack(&acks) {
+            state.out.push(frame);
+        }
+        for (lane, total) in state.inn.take_credits() {
+            if let Some(frame) = frame::credit(lane, total) {
+                state.out.push(frame);
+            }
+        }
+        if state.out.queued(crosscast_wire::Lane::Control) > limits::CONTROL_BYTES {
+            self.close(link, CloseCode::Overload, "control lane is full");
+        }
+    }
+
+    fn pump(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if matches!(state.phase, Phase::Draining) {
+            return;
+        }
+        let frames = state.out.pump(self.now.mono);
+        if !frames.is_empty() {
+            self.request(Request::Send { link, frames });
+        }
+    }
+
+    /// Sets when a link is next looked at: its PING overdue, its data unacknowledged, or silent for too long.
+    pub(super) fn arm_idle(&mut self, link: LinkId) {
+        let times = self.config.times;
+        let Some(state) = self.links.get(&link).filter(|state| state.is_open()) else { return };
+        let at = match &state.ping {
+            Some(ping) => ping.sent.plus_micros(ping_patience_us(state, &times)),
+            None => {
+                let idle = state.last_heard.plus_millis(times.idle_ping_ms);
+                let waiting = state.out.waiting_since().map(|since| since.plus_micros(state.patience_us(1_000)));
+                waiting.map_or(idle, |waiting| waiting.min(idle))
+            }
+        };
+        self.timers.set(Timer::Idle(link), at);
+    }
+
+    pub(super) fn on_idle(&mut self, link: LinkId) {
+        let times = self.config.times;
+        let Some(state) = self.links.get(&link).filter(|state| state.is_open()) else { return };
+        if let Some(ping) = &state.ping {
+            let due = ping.sent.plus_micros(ping_patience_us(state, &times));
+            let silent = state.last_heard <= ping.sent;
+            if due <= self.now.mono && silent {
+                self.close(link, CloseCode::Idle, "no answer");
+                return;
+            }
+            if due <= self.now.mono {
+                // It speaks but has not answered: its PONG is behind data. Give it as long again.
+                if let Some(ping) = self.links.get_mut(&link).and_then(|state| state.ping.as_mut()) {
+                    ping.sent = self.now.mono;
+                }
+            }
+        } else {
+            self.ping(link, None);
+        }
+        self.arm_idle(link);
+        self.dirty.insert(link);
+    }
+
+    /// Sends a PING, or joins the one under way.
+    pub(super) fn ping(&mut self, link: LinkId, asked_by: Option<CommandId>) {
+        let token = self.choices.next();
+        let now = self.now.mono;
+        let Some(state) = self.links.get_mut(&link) else { return };
+        match &mut state.ping {
+            Some(ping) => ping.asked_by.extend(asked_by),
+            None => {
+                state.ping = Some(Ping { token, sent: now, asked_by: asked_by.into_iter().collect() });
+                state.out.push(frame::ping(token));
+                self.dirty.insert(link);
+            }
+        }
+    }
+
+    pub(super) fn on_pong(&mut self, link: LinkId, token: u64) {
+        let now = self.now.mono;
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(ping) = state.ping.take_if(|ping| ping.token == token) else { return };
+        let rtt_us = now.micros_since(ping.sent);
+        state.measured(rtt_us);
+        let (path, reason) = (state.up.path, state.up.reason);
+        for command in ping.asked_by {
+            self.reply(command, Reply::Pong { rtt_us, path, reason });
+        }
+        self.arm_idle(link);
+    }
+
+    pub(super) fn on_shutdown(&mut self, command: CommandId) {
+        self.shutdown = Some(command);
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.close(link, CloseCode::GoingDown, "");
+        }
+        if self.links.is_empty() {
+            self.on_shutdown_due();
+        } else {
+            self.timers.set(Timer::Shutdown, self.now.mono.plus_millis(DRAIN_MS));
+        }
+    }
+
+    pub(super) fn on_shutdown_due(&mut self) {
+        if let Some(command) = self.shutdown.take() {
+            self.reply(command, Reply::Done);
+        }
+    }
+
+    /// Puts a peer's best link first: the cheapest, then the oldest.
+    pub(super) fn prefer(&mut self, key: crate::peer::link::PeerKey) {
+        let Some(links) = self.peers.get_mut(&key) else { return };
+        let cost = |link: &LinkId| self.links.get(link).map_or(u32::MAX, |state| state.up.traits.cost);
+        links.sort_by_key(|link| (cost(link), *link));
+    }
+
+    /// A short form for the scheme of a link.
+    pub(super) fn scheme_of(&self, link: LinkId) -> Option<Scheme> {
+        self.links.get(&link).map(|state| state.up.scheme)
+    }
+}
+
+/// 1 s: what a transport may take to flush.
+const DRAIN_MS: u64 = 1_500;
+
+fn ping_patience_us(state: &Link, times: &crate::Times) -> u64 {
+    state.patience_us(times.idle_dead_ms.saturating_sub(times.idle_ping_ms))
+}
+
+const fn down_word(reason: DownReason) -> &'static str {
+    match reason {
+        DownReason::Requested => "closed",
+        DownReason::PeerClosed => "peer-closed",
+        DownReason::Broken => "broken",
+        DownReason::Framing => "framing",
+        DownReason::Stalled => "stalled",
+        DownReason::Stopped => "stopped",
+        _ => "down",
+    }
+}

@@ -1,0 +1,72 @@
+//! What an operator sees: status, peers, groups.
+
+use crate::event::{GroupView, PeerView, Status};
+use crate::group::Group;
+use crate::peer::link::Link;
+use crate::{CommandId, Node, Reply};
+
+impl Node {
+    pub(super) fn reply_status(&mut self, id: CommandId) {
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let status = Status {
+            node: self.config.node,
+            instance: self.config.instance,
+            listen: self.listening.clone(),
+            listen_failed: self.listen_failed.clone(),
+            peers: count(self.peers.len()),
+            groups: count(self.groups.len()),
+            rejects: self.rejects.words(),
+        };
+        self.reply(id, Reply::Status(Box::new(status)));
+    }
+
+    pub(super) fn reply_peers(&mut self, id: CommandId) {
+        let preferred = self.peers.values().filter_map(|links| links.first());
+        let views = preferred.filter_map(|link| self.links.get(link)).filter_map(view).collect();
+        self.reply(id, Reply::Peers(views));
+    }
+
+    pub(super) fn reply_groups(&mut self, id: CommandId) {
+        let wall = self.now.wall;
+        let view = |group: &Group| {
+            let (messages, bytes) = group.log.weight();
+            GroupView {
+                group: group.id,
+                name: group.name.clone(),
+                policy: group.policy(wall),
+                sealed: group.is_sealed(),
+                keyholder: group.secret.is_some(),
+                floor: group.floor_number(),
+                neighbours: u32::try_from(group.neighbours.len()).unwrap_or(u32::MAX),
+                messages,
+                bytes,
+                head: group.log.shown,
+            }
+        };
+        let views = self.groups.values().map(view).collect();
+        self.reply(id, Reply::Groups(views));
+    }
+}
+
+fn view(link: &Link) -> Option<PeerView> {
+    let (node, instance) = link.peer?;
+    let hello = link.hello.as_ref()?.fields();
+    Some(PeerView {
+        node,
+        instance,
+        name: hello.name.clone().unwrap_or_default(),
+        roles: hello.roles.bits(),
+        network: link.up.scheme.network(),
+        locator: link.up.locator.clone(),
+        outbound: link.is_dialer(),
+        path: link.up.path,
+        reason: link.up.reason,
+        rtt_us: link.rtt_us,
+        rx_bytes: link.inn.bytes,
+        tx_bytes: link.out.bytes,
+        groups: u32::try_from(link.feeds.len()).unwrap_or(u32::MAX),
+        agent: hello.agent.clone(),
+        up_since: link.since,
+        queued_bytes: link.out.queued_total(),
+    })
+}
