@@ -1,1 +1,27 @@
 //! A deterministic simulator that drives many cores over faulty links and stores.
+//!
+//! A [`World`] has hosts, each with a machine behind the core's door, clocks, a disk and a CPU, and a network between
+//! them. Everything happens by one agenda and by the chance of one seed: the same seed gives the same run, and a hash
+//! over all inputs and outputs proves it.
+
+mod agenda;
+mod clock;
+mod disk;
+mod machine;
+mod memo;
+mod net;
+mod pool;
+mod prng;
+mod trace;
+mod words;
+mod world;
+
+pub use agenda::{MILLI, Micros, SECOND};
+pub use clock::WALL_BEGIN_MS;
+pub use disk::{Disk, DiskMode};
+pub use machine::Machine;
+pub use memo::MemoCrypto;
+pub use net::NetParams;
+pub use prng::{PPM, Prng};
+pub use trace::Trace;
+pub use world::{Breach, Counts, Happening, HostId, HostSpec, World};
