@@ -212,6 +212,12 @@ impl Entries {
         usize::from(self.count)
     }
 
+    /// Length of the payload they came in, in bytes; never 0.
+    #[must_use]
+    pub fn payload_len(&self) -> usize {
+        self.payload.len()
+    }
+
     /// The entries in order; payloads share the message's buffer.
     #[must_use]
     pub fn iter(&self) -> EntriesIter<'_> {
