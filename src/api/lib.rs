@@ -1,1 +1,36 @@
 //! The local HTTP surface of a node on a Unix socket.
+//!
+//! [`Door`] makes the socket and judges who may come in, [`serve`] answers: groups, publishing, streams of server-sent
+//! events, the inbox, and looking. Shapes of JSON, error codes and cursors are public, so that a client in Rust need not
+//! write them again. Reads and writes only through the node's handle; the network is not its business.
+
+mod access;
+pub mod base64;
+mod codes;
+mod error;
+mod groups;
+mod inbox;
+mod inspect;
+mod lines;
+mod messages;
+mod params;
+mod send;
+mod server;
+mod settle;
+mod since;
+mod socket;
+mod state;
+mod stream;
+mod text;
+mod upload;
+pub mod view;
+
+pub use access::{Access, Caller};
+pub use codes::{Code, Exit};
+pub use error::{ApiError, ErrorBody};
+pub use lines::{Line, Lines};
+pub use server::serve;
+pub use since::{Cursor, Start, cursors_text, parse_duration_ms, parse_start};
+pub use socket::{Door, Guarded, SOCKET_PATH_MAX, check_path};
+pub use state::About;
+pub use text::{is_hostile, json, shown, shown_bytes};

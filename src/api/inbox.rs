@@ -1,0 +1,90 @@
+//! The inbox: what was sent to this node and not yet acknowledged.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use crosscast::{Delivery, Item, LogPos};
+use serde::{Deserialize, Serialize};
+
+use crate::params::Params;
+use crate::server::{App, Body, Reply, ok};
+use crate::since::{Cursor, Start, parse_start};
+use crate::view::{InboxView, PayloadView};
+use crate::{ApiError, Code};
+
+/// Most messages in one list. 1,000: more comes with the next, after acknowledging, or by stream.
+const LIST_MAX: usize = 1_000;
+
+/// Silence after which what there is has been read. 100 ms: reading from memory or disk takes less.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Payload bytes under way to a list. 1 MiB: sixteen of the largest.
+const WINDOW: u32 = 1 << 20;
+
+#[derive(Debug, Serialize)]
+struct List {
+    messages: Vec<InboxView>,
+}
+
+/// `GET /v1/inbox`
+pub(crate) async fn list(State(app): State<App>, params: Params) -> Reply {
+    params.only(&["limit"])?;
+    let limit = params.get("limit").map(str::parse::<usize>).transpose();
+    let limit = limit.map_err(|_| ApiError::new(Code::BadRequest, "`limit` is a whole number"))?.unwrap_or(LIST_MAX);
+    let mut messages = Vec::new();
+    let mut inbox = app.node.inbox(WINDOW).await?;
+    while messages.len() < limit.min(LIST_MAX) {
+        // The node does not say where the inbox ends, so silence does.
+        match tokio::time::timeout(QUIET, inbox.next()).await {
+            Ok(Some(Item::Delivery(delivery))) => messages.extend(views(&delivery)),
+            Ok(Some(Item::Gap)) => {}
+            Ok(None) | Err(_) => break,
+        }
+    }
+    messages.truncate(limit);
+    ok(&List { messages })
+}
+
+/// The objects of a message; one per entry, and senders put one entry in each.
+pub(crate) fn views(delivery: &Delivery) -> impl Iterator<Item = InboxView> {
+    let count = delivery.entries.len();
+    (0u16..).zip(delivery.entries.iter()).map(move |(index, entry)| InboxView {
+        id: delivery.id.to_string(),
+        from: delivery.from.to_string(),
+        seq: delivery.seq.0,
+        time: delivery.time.0,
+        payload: PayloadView::of(&entry.payload),
+        cursor: Cursor::after_entry(delivery.cursor.0, index, count).to_string(),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Acknowledge {
+    through: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Acknowledged {
+    through: String,
+}
+
+/// `POST /v1/inbox/ack` with `{"through": CURSOR}`: everything before that cursor was taken.
+pub(crate) async fn acknowledge(State(app): State<App>, body: Body) -> Reply {
+    let Acknowledge { through } = body.json().await?;
+    let pos = match parse_start(&through) {
+        Some(Start::Cursors(cursors)) => match cursors.as_slice() {
+            [Some(cursor)] => cursor.pos,
+            _ => return Err(not_a_cursor(&through)),
+        },
+        Some(Start::Now | Start::Oldest | Start::After(_) | Start::Time(_)) | None => {
+            return Err(not_a_cursor(&through));
+        }
+    };
+    app.node.acknowledge_inbox(LogPos(pos.saturating_sub(1))).await?;
+    ok(&Acknowledged { through })
+}
+
+fn not_a_cursor(text: &str) -> ApiError {
+    ApiError::new(Code::BadRequest, format!("`through` is the `cursor` of a message, not `{text}`"))
+}

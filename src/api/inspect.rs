@@ -1,0 +1,164 @@
+//! Looking: status, peers, paths, ping, and whether the daemon lives and is ready.
+
+use std::fs;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use crosscast::{DialError, ListenError, Status};
+use crosscast_wire::NodeId;
+use serde::Serialize;
+
+use crate::params::Params;
+use crate::server::{App, Reply, ok};
+use crate::view::{NetworkView, PathView, PeerJson, PongView, StatusView, millis, role_words};
+use crate::{ApiError, Code};
+
+/// How long a ping may take without a wish of the caller. 10 s: longer than any path that is of use.
+const PING_MAX: Duration = Duration::from_secs(10);
+
+/// How long the node may take to answer before it is not ready. 2 s: an answer takes microseconds.
+const READY_MAX: Duration = Duration::from_secs(2);
+
+/// `GET /v1/status`
+pub(crate) async fn status(State(app): State<App>) -> Reply {
+    let status = app.node.status().await?;
+    ok(&StatusView {
+        node: status.node.to_string(),
+        name: app.node.name().to_owned(),
+        version: app.about.version.clone(),
+        agent: app.about.agent.clone(),
+        instance: format!("{:016x}", status.instance.0),
+        uptime_s: app.started.elapsed().as_secs(),
+        roles: role_words(app.about.roles),
+        listen: status.listen.iter().map(ToString::to_string).collect(),
+        networks: networks(&app, &status),
+        peers: status.peers,
+        groups: status.groups,
+        rss_bytes: resident_bytes().unwrap_or_default(),
+    })
+}
+
+/// A row per listener that is up or failed, and one for each network that is only dialled from.
+fn networks(app: &App, status: &Status) -> Vec<NetworkView> {
+    let up = status.listen.iter().map(|locator| NetworkView {
+        network: locator.scheme().network().word().to_owned(),
+        state: "up".to_owned(),
+        address: Some(locator.to_string()),
+        reason: None,
+    });
+    let failed = status.listen_failed.iter().map(|(locator, error)| NetworkView {
+        network: locator.scheme().network().word().to_owned(),
+        state: "failed".to_owned(),
+        address: Some(locator.to_string()),
+        reason: Some(listen_words(error).to_owned()),
+    });
+    let mut rows: Vec<NetworkView> = up.chain(failed).collect();
+    for network in &app.about.networks {
+        if !rows.iter().any(|row| row.network == network.word()) {
+            let reason = Some("does not listen here, only dials".to_owned());
+            rows.push(NetworkView {
+                network: network.word().to_owned(),
+                state: "up".to_owned(),
+                address: None,
+                reason,
+            });
+        }
+    }
+    rows
+}
+
+/// Resident memory of this process, as the kernel counts it.
+fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
+}
+
+#[derive(Debug, Serialize)]
+struct Peers {
+    peers: Vec<PeerJson>,
+}
+
+/// `GET /v1/peers`
+pub(crate) async fn peers(State(app): State<App>) -> Reply {
+    let peers = app.node.peers().await?;
+    let rates = app.rates(&peers);
+    let peers = peers.iter().zip(rates).map(|(peer, rate)| PeerJson::of(peer, rate, app.last_error(&peer.node)));
+    ok(&Peers { peers: peers.collect() })
+}
+
+#[derive(Debug, Serialize)]
+struct Paths {
+    paths: Vec<PathView>,
+}
+
+/// `GET /v1/paths`
+pub(crate) async fn paths(State(app): State<App>) -> Reply {
+    ok(&Paths { paths: app.node.peers().await?.iter().map(PathView::of).collect() })
+}
+
+/// `POST /v1/ping/{node}`
+pub(crate) async fn ping(State(app): State<App>, Path(text): Path<String>, params: Params) -> Reply {
+    params.only(&["timeout_ms"])?;
+    let node = node_id(&text)?;
+    let most = params.millis("timeout_ms")?.unwrap_or(PING_MAX);
+    let pong = tokio::time::timeout(most, app.node.ping(node)).await;
+    let pong =
+        pong.map_err(|_| ApiError::new(Code::Timeout, format!("no answer within {} ms", most.as_millis())))??;
+    ok(&PongView {
+        node: node.to_string(),
+        rtt_ms: millis(u64::try_from(pong.rtt.as_micros()).unwrap_or(u64::MAX)),
+        path: pong.path.word().to_owned(),
+        reason: pong.reason.word().to_owned(),
+    })
+}
+
+/// Reads a NodeId from a path.
+pub(crate) fn node_id(text: &str) -> Result<NodeId, ApiError> {
+    NodeId::parse(text).map_err(|error| ApiError::new(Code::BadKey, format!("`{text}`: {error}")))
+}
+
+#[derive(Debug, Serialize)]
+struct Health {
+    ok: bool,
+}
+
+/// `GET /healthz`: the process answers.
+pub(crate) async fn healthy() -> Reply {
+    ok(&Health { ok: true })
+}
+
+/// `GET /readyz`: the node answers.
+pub(crate) async fn ready(State(app): State<App>) -> Reply {
+    match tokio::time::timeout(READY_MAX, app.node.status()).await {
+        Ok(status) => status.map_err(ApiError::from).and_then(|_| ok(&Health { ok: true })),
+        Err(_) => Err(ApiError::new(Code::NotReady, "the node does not answer yet")),
+    }
+}
+
+/// A listener's failure in words.
+fn listen_words(error: &ListenError) -> &'static str {
+    match error {
+        ListenError::AddressInUse => "another program has the address",
+        ListenError::NoSuchAddress => "this machine has no such address",
+        ListenError::Denied => "the system does not allow it",
+        ListenError::BadLocator => "it is not a place the network can listen on",
+        // The enum is open; the words for what it gains come with it.
+        _ => "the network could not",
+    }
+}
+
+/// A dial's failure in words.
+pub(crate) fn dial_words(error: &DialError) -> String {
+    match error {
+        DialError::Timeout => "nothing answered in time".to_owned(),
+        DialError::Unreachable => "the host refused, or there is no way to it".to_owned(),
+        DialError::NoSuchHost => "the host name did not resolve".to_owned(),
+        DialError::BadLocator => "the locator cannot be dialled".to_owned(),
+        DialError::Handshake => "the secure handshake failed".to_owned(),
+        DialError::WrongKey { expected: _, actual } => format!("another key answered: {actual}"),
+        DialError::Full => "this node has as many links as it may".to_owned(),
+        // The enum is open; the words for what it gains come with it.
+        _ => "the dial failed".to_owned(),
+    }
+}
