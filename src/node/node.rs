@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crosscast_core::{Command, GroupView, PeerView, Refusal, Reply, Since, Source, Status};
 use crosscast_port::LogPos;
 use crosscast_wire::{
-    EntryOut, GroupId, Instance, Locator, MessageId, NodeId, PathKind, PathReason, Policy, Scheme, Ticket,
+    Entry, GroupId, Instance, Locator, MessageId, NodeId, PathKind, PathReason, Policy, Scheme, Ticket,
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -95,12 +95,14 @@ impl Node {
     /// [`Error::Refused`], for example when a group of that name exists.
     pub async fn create_group(&self, name: &str, policy: Policy, public: bool) -> Result<(GroupId, String), Error> {
         let command = Command::CreateGroup { name: name.to_owned(), policy, public };
-        match self.command(command).await? {
-            Reply::Group { group, ticket, name: _ } => {
-                Ok((group, ticket.map_or_else(String::new, |ticket| ticket.to_text())))
+        self.query(command, |reply| {
+            if let Reply::Group { group, ticket, name: _ } = reply {
+                Some((group, ticket.map_or_else(String::new, |ticket| ticket.to_text())))
+            } else {
+                None
             }
-            other => Err(unexpected(&other)),
-        }
+        })
+        .await
     }
 
     /// Becomes part of a group; returns it with its local name, which is the ticket's unless another is given.
@@ -110,10 +112,10 @@ impl Node {
     pub async fn join(&self, ticket: &str, name: Option<&str>) -> Result<(GroupId, String), Error> {
         let ticket = Ticket::parse(ticket.trim()).map_err(|error| Error::Ticket(error.to_string()))?;
         let command = Command::JoinGroup { ticket: Box::new(ticket), name: name.map(str::to_owned) };
-        match self.command(command).await? {
-            Reply::Group { group, name, ticket: _ } => Ok((group, name)),
-            other => Err(unexpected(&other)),
-        }
+        self.query(command, |reply| {
+            if let Reply::Group { group, name, ticket: _ } = reply { Some((group, name)) } else { None }
+        })
+        .await
     }
 
     /// Stops being part of a group and forgets its keys and messages.
@@ -129,10 +131,10 @@ impl Node {
     /// # Errors
     /// [`Error::Refused`] when the group is not one of this node's.
     pub async fn invite(&self, group: GroupId, locators: Vec<Locator>) -> Result<String, Error> {
-        match self.command(Command::Invite { group, locators }).await? {
-            Reply::Ticket(ticket) => Ok(ticket.to_text()),
-            other => Err(unexpected(&other)),
-        }
+        self.query(Command::Invite { group, locators }, |reply| {
+            if let Reply::Ticket(ticket) = reply { Some(ticket.to_text()) } else { None }
+        })
+        .await
     }
 
     /// Publishes one entry; waits while the node is busy.
@@ -151,7 +153,7 @@ impl Node {
     pub async fn publish_entries(
         &self,
         group: GroupId,
-        entries: Vec<EntryOut>,
+        entries: Vec<Entry>,
         options: PublishOptions,
     ) -> Result<Published, Error> {
         self.submit(group, entries, options).await?.await
@@ -165,7 +167,7 @@ impl Node {
     pub async fn submit(
         &self,
         group: GroupId,
-        entries: Vec<EntryOut>,
+        entries: Vec<Entry>,
         options: PublishOptions,
     ) -> Result<Submitted, Error> {
         self.enqueue(group, entries, options, None).await
@@ -178,7 +180,7 @@ impl Node {
     pub async fn publish_tracked(
         &self,
         group: GroupId,
-        entries: Vec<EntryOut>,
+        entries: Vec<Entry>,
         options: PublishOptions,
     ) -> Result<Tracked, Error> {
         let cell = Arc::new(TrackerCell::default());
@@ -231,10 +233,8 @@ impl Node {
         life: Option<Duration>,
     ) -> Result<MessageId, Error> {
         let command = Command::Send { to, payload: payload.into(), life_ms: life_ms(life) };
-        match self.command(command).await? {
-            Reply::Published { id, first_index: _ } => Ok(id),
-            other => Err(unexpected(&other)),
-        }
+        self.query(command, |reply| if let Reply::Published { id, first_index: _ } = reply { Some(id) } else { None })
+            .await
     }
 
     /// Measures the round trip to a linked peer.
@@ -242,10 +242,14 @@ impl Node {
     /// # Errors
     /// [`Error::Refused`] when there is no link to it.
     pub async fn ping(&self, node: NodeId) -> Result<Pong, Error> {
-        match self.command(Command::Ping { node }).await? {
-            Reply::Pong { rtt_us, path, reason } => Ok(Pong { rtt: Duration::from_micros(rtt_us), path, reason }),
-            other => Err(unexpected(&other)),
-        }
+        self.query(Command::Ping { node }, |reply| {
+            if let Reply::Pong { rtt_us, path, reason } = reply {
+                Some(Pong { rtt: Duration::from_micros(rtt_us), path, reason })
+            } else {
+                None
+            }
+        })
+        .await
     }
 
     /// Keeps a link to this locator from now on.
@@ -283,10 +287,7 @@ impl Node {
     /// # Errors
     /// [`Error::Stopped`] when the node has stopped.
     pub async fn status(&self) -> Result<Status, Error> {
-        match self.command(Command::Status).await? {
-            Reply::Status(status) => Ok(*status),
-            other => Err(unexpected(&other)),
-        }
+        self.query(Command::Status, |reply| if let Reply::Status(status) = reply { Some(*status) } else { None }).await
     }
 
     /// The peers it is linked with.
@@ -294,10 +295,7 @@ impl Node {
     /// # Errors
     /// [`Error::Stopped`] when the node has stopped.
     pub async fn peers(&self) -> Result<Vec<PeerView>, Error> {
-        match self.command(Command::Peers).await? {
-            Reply::Peers(peers) => Ok(peers),
-            other => Err(unexpected(&other)),
-        }
+        self.query(Command::Peers, |reply| if let Reply::Peers(peers) = reply { Some(peers) } else { None }).await
     }
 
     /// The groups it is part of.
@@ -305,10 +303,7 @@ impl Node {
     /// # Errors
     /// [`Error::Stopped`] when the node has stopped.
     pub async fn groups(&self) -> Result<Vec<GroupView>, Error> {
-        match self.command(Command::Groups).await? {
-            Reply::Groups(groups) => Ok(groups),
-            other => Err(unexpected(&other)),
-        }
+        self.query(Command::Groups, |reply| if let Reply::Groups(groups) = reply { Some(groups) } else { None }).await
     }
 
     /// What an operator should know, from now on.
@@ -332,23 +327,29 @@ impl Node {
         }
     }
 
-    async fn command(&self, command: Command) -> Result<Reply, Error> {
+    /// Asks the core; `read` takes what is wanted out of the reply that belongs to the command.
+    async fn query<T>(&self, command: Command, read: impl FnOnce(Reply) -> Option<T>) -> Result<T, Error> {
         let (to, answer) = oneshot::channel();
         self.shared.intake.ask(Ask::Command { command, to }).await?;
-        match answer.await.map_err(|_| Error::Stopped)? {
-            Reply::Refused(refusal) => Err(refusal.into()),
-            reply => Ok(reply),
+        let reply = answer.await.map_err(|_| Error::Stopped)?;
+        if let Reply::Refused(refusal) = reply {
+            return Err(refusal.into());
         }
+        // The core answers every command with its own kind of reply; anything else is refused rather than misread.
+        read(reply).ok_or_else(|| {
+            tracing::error!("a command was answered with another command's reply");
+            Error::Refused(Refusal::Unsupported)
+        })
     }
 
     async fn done(&self, command: Command) -> Result<(), Error> {
-        self.command(command).await.map(|_| ())
+        self.query(command, |_| Some(())).await
     }
 
     async fn enqueue(
         &self,
         group: GroupId,
-        mut entries: Vec<EntryOut>,
+        mut entries: Vec<Entry>,
         options: PublishOptions,
         tracker: Option<Arc<TrackerCell>>,
     ) -> Result<Submitted, Error> {
@@ -371,17 +372,11 @@ impl Node {
     }
 }
 
-fn entry(payload: impl Into<Bytes>) -> EntryOut {
-    EntryOut::new(payload.into())
+fn entry(payload: impl Into<Bytes>) -> Entry {
+    Entry::new(payload.into())
 }
 
 /// A stream that ends at once when the node has stopped.
 fn subscribe<T: Clone>(sender: &broadcast::WeakSender<T>) -> broadcast::Receiver<T> {
     sender.upgrade().map_or_else(|| broadcast::channel(1).1, |sender| sender.subscribe())
-}
-
-/// The core answers every command with its own kind of reply; anything else is refused rather than misread.
-fn unexpected(reply: &Reply) -> Error {
-    tracing::error!(?reply, "a command was answered with another command's reply");
-    Error::Refused(Refusal::Unsupported)
 }

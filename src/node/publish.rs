@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crosscast_core::Outcome;
-use crosscast_wire::{Class, EntryOut, GroupId, MessageId, State};
+use crosscast_wire::{Class, Entry, GroupId, MessageId, State};
 use tokio::sync::oneshot;
 
 use crate::Error;
@@ -159,7 +159,7 @@ const fn is_last(state: State) -> bool {
 #[derive(Debug)]
 pub(crate) struct PublishAsk {
     pub(crate) group: GroupId,
-    pub(crate) entries: Vec<EntryOut>,
+    pub(crate) entries: Vec<Entry>,
     pub(crate) class: Class,
     pub(crate) life_ms: Option<u64>,
     pub(crate) answer: PublishAnswer,

@@ -8,9 +8,10 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use crosscast_wire::{Class, EntryOut, GroupId, MessageId};
+use crosscast_wire::{Class, Entry, GroupId, MessageId};
 
 use crate::intake::ENTRY_COST;
+use crate::publish::{PublishAnswer, PublishAsk};
 use crate::work::lock;
 use crate::{Error, Node, PublishOptions};
 
@@ -47,7 +48,7 @@ impl Publisher {
     /// # Errors
     /// [`Error::Refused`] when entries before this one were refused (told once, this entry is not added), and
     /// [`Error::Stopped`] when the node has stopped.
-    pub async fn push(&mut self, entry: EntryOut) -> Result<(), Error> {
+    pub async fn push(&mut self, entry: Entry) -> Result<(), Error> {
         let mut entry = Some(entry);
         poll_fn(|cx| self.poll_push(cx, &mut entry)).await
     }
@@ -56,7 +57,7 @@ impl Publisher {
     ///
     /// # Errors
     /// As [`Publisher::push`]; what was not added stays in the list.
-    pub async fn push_all(&mut self, entries: &mut VecDeque<EntryOut>) -> Result<(), Error> {
+    pub async fn push_all(&mut self, entries: &mut VecDeque<Entry>) -> Result<(), Error> {
         while let Some(entry) = entries.pop_front() {
             let mut entry = Some(entry);
             let pushed = poll_fn(|cx| self.poll_push(cx, &mut entry)).await;
@@ -88,7 +89,7 @@ impl Publisher {
         self.cell.group
     }
 
-    fn poll_push(&self, cx: &Context<'_>, entry: &mut Option<EntryOut>) -> Poll<Result<(), Error>> {
+    fn poll_push(&self, cx: &Context<'_>, entry: &mut Option<Entry>) -> Poll<Result<(), Error>> {
         let announce = {
             let mut state = lock(&self.cell.state);
             if let Some(error) = state.take_error() {
@@ -112,7 +113,7 @@ impl Publisher {
 }
 
 /// What an entry counts towards the bound of a publisher, in bytes.
-pub(crate) fn cost(entry: &EntryOut) -> usize {
+pub(crate) fn cost(entry: &Entry) -> usize {
     entry.payload.len().saturating_add(ENTRY_COST)
 }
 
@@ -127,7 +128,7 @@ pub(crate) struct PublisherCell {
 
 #[derive(Debug, Default)]
 struct PublisherState {
-    queue: VecDeque<EntryOut>,
+    queue: VecDeque<Entry>,
     /// Of what waits here and of what the core has not answered.
     cost: usize,
     /// Whether the driver knows of the queue.
@@ -153,7 +154,7 @@ impl PublisherCell {
 
     /// Takes one command's worth of entries and what they cost; `None` when none waits, and then the publisher will
     /// list itself again.
-    pub(crate) fn take_chunk(&self) -> Option<(Vec<EntryOut>, usize)> {
+    fn take_chunk(&self) -> Option<(Vec<Entry>, usize)> {
         let mut state = lock(&self.state);
         let (mut count, mut bytes) = (0usize, 0usize);
         for entry in state.queue.iter().take(CHUNK_ENTRIES) {
@@ -167,9 +168,16 @@ impl PublisherCell {
             state.listed = false;
             return None;
         }
-        let entries: Vec<EntryOut> = state.queue.drain(..count).collect();
+        let entries: Vec<Entry> = state.queue.drain(..count).collect();
         let cost = entries.iter().map(cost).fold(0, usize::saturating_add);
         Some((entries, cost))
+    }
+
+    /// One command's worth of entries, as [`PublisherCell::take_chunk`].
+    pub(crate) fn take_ask(this: &Arc<Self>) -> Option<PublishAsk> {
+        let (entries, cost) = this.take_chunk()?;
+        let answer = PublishAnswer::Publisher { cell: Arc::clone(this), cost };
+        Some(PublishAsk { group: this.group, entries, class: this.class, life_ms: this.life_ms, answer })
     }
 
     /// Tells that a chunk was accepted.

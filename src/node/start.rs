@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crosscast_core::{Config, Refusal, Sizes, Times};
 use crosscast_port::{ListenError, StoreError};
-use crosscast_store::{MemoryStore, Store};
+use crosscast_store::{FileStore, FileStoreConfig, MemoryStore, Store};
 use crosscast_transport::Transport;
 use crosscast_wire::{Instance, Locator, LocatorError, NodeId, Scheme, SecretKey};
 use tokio::sync::broadcast;
@@ -21,7 +21,7 @@ use crate::error::listen_words;
 use crate::intake::Intake;
 use crate::keyfile::{Identity, KeyFileError};
 use crate::node::Shared;
-use crate::store_thread::{StoreHand, store_words};
+use crate::store_thread::{StoreHand, StoreSource, store_words};
 use crate::watch::{NOTICES_KEPT, OUTCOMES_KEPT};
 use crate::{Error, Home, Node, clock};
 
@@ -89,7 +89,7 @@ pub enum StartError {
 pub struct Builder {
     identity: Option<SecretKey>,
     home: Option<PathBuf>,
-    store: Option<Box<dyn Store>>,
+    store: Option<StoreSource>,
     transports: Vec<Box<dyn Transport>>,
     listen: Vec<String>,
     attach: Vec<String>,
@@ -127,10 +127,18 @@ impl Builder {
         self
     }
 
-    /// Where messages and groups are kept; without one, in the home folder's `store`, else in memory.
+    /// Where messages and groups are kept, on a thread of its own; without one, in the home folder's `store`, else in
+    /// memory.
     #[must_use]
-    pub fn store(mut self, store: Box<dyn Store>) -> Self {
-        self.store = Some(store);
+    pub fn store(mut self, store: Box<dyn Store + 'static>) -> Self {
+        self.store = Some(StoreSource::Open(Box::new(move || Ok(store))));
+        self
+    }
+
+    /// Keeps messages and groups in memory, home folder or not.
+    #[must_use]
+    pub fn memory_store(mut self, store: MemoryStore) -> Self {
+        self.store = Some(StoreSource::Memory(store));
         self
     }
 
@@ -209,7 +217,7 @@ impl Builder {
             return Err(StartError::Name);
         }
         let identity = self.load_identity()?;
-        let store = self.open_store()?;
+        let store = self.store_source();
         let (parts, shared) = self.parts(identity, store, schemes).await?;
         tokio::spawn(Box::pin(driver::run(parts)));
         let node = Node::from_shared(shared);
@@ -241,22 +249,24 @@ impl Builder {
         }
     }
 
-    fn open_store(&mut self) -> Result<Box<dyn Store>, StartError> {
+    fn store_source(&mut self) -> StoreSource {
         match (self.store.take(), &self.home) {
-            (Some(store), _) => Ok(store),
+            (Some(source), _) => source,
             (None, Some(home)) => {
                 let dir = Home::at(home.clone()).store();
-                let store = crosscast_store::FileStore::open(&dir, crosscast_store::FileConfig::default());
-                Ok(Box::new(store.map_err(StartError::Store)?))
+                StoreSource::Open(Box::new(move || {
+                    let store = FileStore::open(&dir, FileStoreConfig::default())?;
+                    Ok(Box::new(store))
+                }))
             }
-            (None, None) => Ok(Box::new(MemoryStore::default())),
+            (None, None) => StoreSource::Memory(MemoryStore::default()),
         }
     }
 
     async fn parts(
         self,
         identity: Identity,
-        store: Box<dyn Store>,
+        store: StoreSource,
         schemes: Vec<Scheme>,
     ) -> Result<(Parts, Arc<Shared>), StartError> {
         let intake = Arc::new(Intake::new());
@@ -288,7 +298,7 @@ impl Builder {
             notices: notices.downgrade(),
             outcomes: outcomes.downgrade(),
         };
-        let pool = self.pool.map_or_else(CryptoPool::for_this_machine, Ok)?;
+        let pool = self.pool.unwrap_or_else(CryptoPool::for_this_machine);
         let crypto = pool.hand(identity.into_key(), Arc::clone(&intake));
         let parts = Parts { core, clock, intake, crypto, store, transports: self.transports, notices, outcomes };
         Ok((parts, Arc::new(shared)))
@@ -304,8 +314,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], StartError> {
 
 fn parse_all(texts: &[String], schemes: &[Scheme]) -> Result<Vec<Locator>, StartError> {
     let parse = |text: &String| {
-        let locator =
-            Locator::parse(text).map_err(|reason| StartError::Locator { text: text.clone(), reason })?;
+        let locator = Locator::parse(text).map_err(|reason| StartError::Locator { text: text.clone(), reason })?;
         let scheme = locator.scheme();
         if schemes.contains(&scheme) { Ok(locator) } else { Err(StartError::NoTransport { scheme, locator }) }
     };

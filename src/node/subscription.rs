@@ -110,10 +110,6 @@ impl ReaderCell {
         Self { id, window_bytes, state: Mutex::default() }
     }
 
-    pub(crate) const fn id(&self) -> ReaderId {
-        self.id
-    }
-
     /// Adds an item; the waker is to be woken at the end of the driver's turn.
     pub(crate) fn push(&self, item: Item) -> Option<Waker> {
         let mut state = lock(&self.state);
@@ -147,7 +143,7 @@ impl ReaderCell {
         let mut state = lock(&self.state);
         let item = state.items.pop_front();
         if let Some(Item::Delivery(delivery)) = &item {
-            state.consumed = state.consumed.saturating_add(window_cost(delivery));
+            state.consumed = state.consumed.saturating_add(delivery.weight);
         }
         if item.is_none()
             && let Some(cx) = cx
@@ -157,7 +153,8 @@ impl ReaderCell {
         }
         // By the quarter: the core sends while anything is left of the window, so what is unreported holds nothing up.
         let due = state.consumed >= (self.window_bytes / 4).max(1);
-        let report = due && !std::mem::replace(&mut state.listed, state.listed || due);
+        let report = due && !state.listed;
+        state.listed |= due;
         Taken { item, ended: state.ended, report }
     }
 
@@ -167,9 +164,4 @@ impl ReaderCell {
         state.items = VecDeque::new();
         !std::mem::replace(&mut state.listed, true)
     }
-}
-
-/// What a delivery takes of its reader's window: its payload bytes, at least one, as the core counts them.
-fn window_cost(delivery: &Delivery) -> u32 {
-    u32::try_from(delivery.entries.payload_len()).unwrap_or(u32::MAX).max(1)
 }

@@ -12,6 +12,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 struct State<T> {
     items: Vec<T>,
+    /// The thread waits: only then does a push need the system call that wakes it.
+    sleeps: bool,
     closed: bool,
 }
 
@@ -24,7 +26,7 @@ pub(crate) struct WorkQueue<T> {
 
 impl<T> Default for WorkQueue<T> {
     fn default() -> Self {
-        Self { state: Mutex::new(State { items: Vec::new(), closed: false }), ready: Condvar::new() }
+        Self { state: Mutex::new(State { items: Vec::new(), sleeps: false, closed: false }), ready: Condvar::new() }
     }
 }
 
@@ -35,11 +37,10 @@ impl<T> WorkQueue<T> {
             return;
         }
         let mut state = lock(&self.state);
-        // The thread only sleeps on an empty queue.
-        let sleeping = state.items.is_empty();
         state.items.append(items);
+        let sleeps = std::mem::take(&mut state.sleeps);
         drop(state);
-        if sleeping {
+        if sleeps {
             self.ready.notify_one();
         }
     }
@@ -51,6 +52,7 @@ impl<T> WorkQueue<T> {
             if state.closed {
                 return false;
             }
+            state.sleeps = true;
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         std::mem::swap(&mut state.items, into);
@@ -61,5 +63,31 @@ impl<T> WorkQueue<T> {
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
         self.ready.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn everything_pushed_is_taken_once_in_order_and_the_end_comes_last() {
+        let queue = Arc::new(WorkQueue::default());
+        let theirs = Arc::clone(&queue);
+        let taker = std::thread::spawn(move || {
+            let (mut all, mut batch) = (Vec::new(), Vec::new());
+            while theirs.take_all(&mut batch) {
+                all.append(&mut batch);
+            }
+            all
+        });
+        for start in (0..10_000u32).step_by(10) {
+            queue.push_all(&mut (start..start + 10).collect());
+        }
+        queue.close();
+        assert_eq!(taker.join().unwrap(), (0..10_000).collect::<Vec<_>>());
     }
 }

@@ -1,0 +1,8 @@
+//! Cryptography of the node: the provider behind the pure rooms' trait, and the threads that sign and verify.
+
+mod pool;
+mod provider;
+
+pub(crate) use pool::CryptoHand;
+pub use pool::CryptoPool;
+pub use provider::NodeCrypto;
