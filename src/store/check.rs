@@ -27,6 +27,8 @@ const WRITE_HEAD_LEN: usize = 166;
 pub(crate) struct Checked {
     /// One above the highest position afterwards.
     pub(crate) next_pos: u64,
+    /// Bytes that its writes take on disk, at most.
+    pub(crate) frame_bytes: usize,
     /// Cost of the records it adds.
     pub(crate) log_growth: u64,
     /// Cost of the pairs it adds or lengthens.
@@ -60,15 +62,14 @@ pub(crate) fn check(
     next_pos: u64,
     pair: impl Fn(Space, &[u8]) -> u64,
 ) -> Result<Checked, StoreError> {
-    let mut checked = Checked { next_pos, log_growth: 0, pair_growth: 0 };
-    let mut frame = 0usize;
+    let mut checked = Checked { next_pos, frame_bytes: 0, log_growth: 0, pair_growth: 0 };
     for write in writes {
         match write {
             Write::Append { log: _, item } => {
                 check_append(&item.entry, item.bytes.len(), &mut checked)?;
                 let cost = ENTRY_COST.saturating_add(item.bytes.len() as u64);
                 checked.log_growth = checked.log_growth.saturating_add(cost);
-                frame = frame.saturating_add(item.bytes.len());
+                checked.frame_bytes = checked.frame_bytes.saturating_add(item.bytes.len());
             }
             Write::Release { log: _, pos, released, gap: _ } => {
                 if *pos >= *released {
@@ -83,18 +84,18 @@ pub(crate) fn check(
                 }
                 let growth = pair_cost(key.len(), value.len()).saturating_sub(pair(*space, key));
                 checked.pair_growth = checked.pair_growth.saturating_add(growth);
-                frame = frame.saturating_add(key.len()).saturating_add(value.len());
+                checked.frame_bytes = checked.frame_bytes.saturating_add(key.len()).saturating_add(value.len());
             }
             Write::Delete { space: _, key } => {
                 if key.len() > KEY_BYTES_MAX {
                     return Err(illegal("key too long"));
                 }
-                frame = frame.saturating_add(key.len());
+                checked.frame_bytes = checked.frame_bytes.saturating_add(key.len());
             }
         }
-        frame = frame.saturating_add(WRITE_HEAD_LEN);
+        checked.frame_bytes = checked.frame_bytes.saturating_add(WRITE_HEAD_LEN);
     }
-    if frame > COMMIT_BYTES_MAX {
+    if checked.frame_bytes > COMMIT_BYTES_MAX {
         return Err(illegal("commit too large"));
     }
     Ok(checked)

@@ -5,10 +5,14 @@
 //! rules ([`check`]) and sit the same exam. What to keep, trim and forget is the core's business.
 
 mod check;
+#[cfg(any(test, feature = "exam"))]
+pub mod exam;
+mod file;
 mod index;
 mod memory;
 
 pub use check::{COMMIT_BYTES_MAX, ENTRY_COST, KEY_BYTES_MAX, PAIR_COST, PAIR_RESERVE_BYTES, VALUE_BYTES_MAX};
+pub use file::{FileStore, FileStoreConfig};
 pub use memory::MemoryStore;
 
 use crosscast_port::{OpId, Recovered, StoreError, StoreOp, StoreOutcome};

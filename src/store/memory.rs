@@ -140,3 +140,33 @@ impl Store for MemoryStore {
         answers
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exam::{self, Examinee};
+
+    struct Memory;
+
+    impl Examinee for Memory {
+        type Store = MemoryStore;
+
+        fn open(&mut self, quota_bytes: u64) -> MemoryStore {
+            MemoryStore::new(quota_bytes)
+        }
+
+        fn reopen(&mut self, store: MemoryStore) -> MemoryStore {
+            store
+        }
+
+        fn disk_and_segment(&self, store: &MemoryStore) -> Option<(u64, u64)> {
+            // no disk, but the same count of what is held
+            Some((store.live_bytes(), 0))
+        }
+    }
+
+    #[test]
+    fn the_store_in_memory_passes_the_exam() {
+        exam::sit(&mut Memory);
+    }
+}
