@@ -16,6 +16,7 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Enters the map at the start of `bytes`.
+    #[inline]
     pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, CborError> {
         let mut reader = Reader::new(bytes);
         let map = reader.map()?;
@@ -23,7 +24,12 @@ impl<'a> Fields<'a> {
     }
 
     /// The reader before the value of `key`, which has to be there.
+    #[inline]
     pub(crate) fn required(&mut self, key: u64) -> Result<&mut Reader<'a>, CborError> {
+        // Nearly always the key that is asked for comes next.
+        if self.held.is_none() && u8::try_from(key).is_ok_and(|key| self.map.take_short_key(&mut self.reader, key)) {
+            return Ok(&mut self.reader);
+        }
         self.optional(key)?.ok_or(CborError::MissingKey(key))
     }
 

@@ -27,6 +27,7 @@ impl<'a> Reader<'a> {
 
     /// Bytes consumed so far.
     #[must_use]
+    #[inline]
     pub const fn position(&self) -> usize {
         self.total.saturating_sub(self.rest.len())
     }
@@ -49,6 +50,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Whatever makes the bytes not a canonical unsigned integer.
+    #[inline]
     pub fn uint(&mut self) -> Result<u64, CborError> {
         self.start(UINT)
     }
@@ -57,6 +59,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::uint`]; [`CborError::OutOfRange`] when it does not fit.
+    #[inline]
     pub fn u8(&mut self) -> Result<u8, CborError> {
         u8::try_from(self.uint()?).map_err(|_| CborError::OutOfRange)
     }
@@ -65,6 +68,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::uint`]; [`CborError::OutOfRange`] when it does not fit.
+    #[inline]
     pub fn u32(&mut self) -> Result<u32, CborError> {
         u32::try_from(self.uint()?).map_err(|_| CborError::OutOfRange)
     }
@@ -73,6 +77,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Whatever makes the bytes not a canonical boolean.
+    #[inline]
     pub fn bool(&mut self) -> Result<bool, CborError> {
         Ok(self.start(SIMPLE)? == TRUE)
     }
@@ -81,6 +86,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Whatever makes the bytes not a canonical byte string.
+    #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], CborError> {
         let len = self.start(BYTES)?;
         self.take(len)
@@ -91,20 +97,39 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// As [`Reader::bytes`]; [`CborError::TooShort`] or [`CborError::TooLong`] outside the bounds.
     pub fn bytes_within(&mut self, min: usize, max: usize) -> Result<&'a [u8], CborError> {
-        within(self.bytes()?, min, max)
+        let bytes = self.bytes()?;
+        within(bytes.len(), min, max)?;
+        Ok(bytes)
     }
 
     /// Reads a byte string of exactly `N` bytes.
     ///
     /// # Errors
     /// As [`Reader::bytes`]; [`CborError::TooShort`] or [`CborError::TooLong`] when its length is not `N`.
+    #[inline]
     pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], CborError> {
-        let bytes = self.bytes()?;
-        match bytes.first_chunk::<N>() {
-            Some(chunk) if bytes.len() == N => Ok(*chunk),
-            Some(_) => Err(CborError::TooLong),
-            None => Err(CborError::TooShort),
+        self.fixed_ref().copied()
+    }
+
+    /// As [`Reader::fixed`], borrowed.
+    ///
+    /// # Errors
+    /// As [`Reader::fixed`].
+    #[inline]
+    pub fn fixed_ref<const N: usize>(&mut self) -> Result<&'a [u8; N], CborError> {
+        // A key or a hash with its head of two bytes, as nearly every string here is.
+        if let Some(([0x58, len], rest)) = self.rest.split_first_chunk()
+            && (24..256).contains(&N)
+            && usize::from(*len) == N
+            && let Some((chunk, rest)) = rest.split_first_chunk()
+        {
+            self.begin();
+            self.rest = rest;
+            return Ok(chunk);
         }
+        let bytes = self.bytes()?;
+        within(bytes.len(), N, N)?;
+        bytes.first_chunk().ok_or(CborError::TooShort)
     }
 
     /// Reads a text string.
@@ -122,7 +147,7 @@ impl<'a> Reader<'a> {
     /// As [`Reader::text`]; [`CborError::TooShort`] or [`CborError::TooLong`] outside the bounds.
     pub fn text_within(&mut self, min: usize, max: usize) -> Result<&'a str, CborError> {
         let text = self.text()?;
-        within(text.as_bytes(), min, max)?;
+        within(text.len(), min, max)?;
         Ok(text)
     }
 
@@ -142,19 +167,15 @@ impl<'a> Reader<'a> {
     /// As [`Reader::array`]; [`CborError::TooShort`] or [`CborError::TooLong`] outside the bounds.
     pub fn array_within(&mut self, min: usize, max: usize) -> Result<usize, CborError> {
         let len = usize::try_from(self.array()?).map_err(|_| CborError::TooLong)?;
-        if len < min {
-            Err(CborError::TooShort)
-        } else if len > max {
-            Err(CborError::TooLong)
-        } else {
-            Ok(len)
-        }
+        within(len, min, max)?;
+        Ok(len)
     }
 
     /// Enters a map; its keys come from [`MapReader::next_key`], and one value must be read after each.
     ///
     /// # Errors
     /// Whatever makes the bytes not the head of a canonical map; [`CborError::Depth`] when it lies too deep.
+    #[inline]
     pub fn map(&mut self) -> Result<MapReader, CborError> {
         let pairs = self.start(MAP)?;
         self.enter(pairs)?;
@@ -199,6 +220,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Counts the value that starts here, closing the containers that are complete.
+    #[inline]
     fn begin(&mut self) {
         while let Some(top) = self.depth.checked_sub(1) {
             match self.left.get_mut(top) {
@@ -211,6 +233,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn enter(&mut self, values: u64) -> Result<(), CborError> {
         // Every value has at least one byte, so a larger claim can never be met.
         if values > self.rest.len() as u64 {
@@ -222,12 +245,25 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     fn start(&mut self, major: u8) -> Result<u64, CborError> {
         self.begin();
+        // Most heads are a single byte: those need no table of cases.
+        match self.rest.split_first() {
+            Some((&first, rest)) if major < TAG && first >> 5 == major && first & 0x1f < 24 => {
+                self.rest = rest;
+                Ok(u64::from(first & 0x1f))
+            }
+            Some(_) | None => self.start_long(major),
+        }
+    }
+
+    fn start_long(&mut self, major: u8) -> Result<u64, CborError> {
         let (found, value) = self.head()?;
         if found == major { Ok(value) } else { Err(CborError::WrongType) }
     }
 
+    #[inline]
     fn take(&mut self, len: u64) -> Result<&'a [u8], CborError> {
         let len = usize::try_from(len).map_err(|_| CborError::Truncated)?;
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(CborError::Truncated)?;
@@ -291,10 +327,27 @@ impl MapReader {
         self.left
     }
 
+    /// Consumes the next key if it is `key`, which must be a single byte (at most 23); else leaves it unread.
+    #[inline]
+    pub(crate) fn take_short_key(&mut self, reader: &mut Reader<'_>, key: u8) -> bool {
+        match (self.left.checked_sub(1), reader.rest.split_first()) {
+            (Some(left), Some((&first, rest)))
+                if first == key && key < 24 && self.last.is_none_or(|last| last < u64::from(key)) =>
+            {
+                self.left = left;
+                self.last = Some(u64::from(key));
+                reader.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Reads the next key, or `None` after the last pair; the caller reads the value before asking again.
     ///
     /// # Errors
     /// [`CborError::UnsortedKeys`], [`CborError::DuplicateKey`], [`CborError::KeyType`], or a head that is not canonical.
+    #[inline]
     pub fn next_key(&mut self, reader: &mut Reader<'_>) -> Result<Option<u64>, CborError> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
@@ -313,12 +366,10 @@ impl MapReader {
     }
 }
 
-fn within(bytes: &[u8], min: usize, max: usize) -> Result<&[u8], CborError> {
-    if bytes.len() < min {
-        Err(CborError::TooShort)
-    } else if bytes.len() > max {
-        Err(CborError::TooLong)
-    } else {
-        Ok(bytes)
+const fn within(len: usize, min: usize, max: usize) -> Result<(), CborError> {
+    match len {
+        len if len < min => Err(CborError::TooShort),
+        len if len > max => Err(CborError::TooLong),
+        _ => Ok(()),
     }
 }

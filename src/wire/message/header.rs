@@ -194,8 +194,8 @@ impl Header {
         }
         let kind = fields.required(1)?.uint()?;
         let kind = Kind::from_number(kind).ok_or(MessageError::UnknownKind(kind))?;
-        let to = fields.required(2)?.fixed()?;
-        let from = NodeId::new(fields.required(3)?.fixed()?);
+        let to = fields.required(2)?.fixed_ref()?;
+        let from = fields.required(3)?.fixed_ref()?;
         let instance = Instance(fields.required(4)?.uint()?);
         let seq = Seq(fields.required(5)?.uint()?);
         let time = WallMillis(fields.required(6)?.uint()?);
@@ -209,7 +209,7 @@ impl Header {
             None => Vec::new(),
         };
         let chain = match fields.optional(11)? {
-            Some(reader) => Some(ChainHash::new(reader.fixed()?)),
+            Some(reader) => Some(reader.fixed_ref()?),
             None => None,
         };
         let recipients = match fields.optional(12)? {
@@ -223,7 +223,7 @@ impl Header {
         let cut = length.position().saturating_sub(1);
         let payload_len = length.uint()?;
         let hash = fields.required(16)?;
-        let payload_hash = PayloadHash::new(hash.fixed()?);
+        let payload_hash = hash.fixed_ref()?;
         let resume = hash.position();
         let end = fields.end()?.position();
 
@@ -235,10 +235,10 @@ impl Header {
         let payload_len = u32::try_from(payload_len).ok().filter(|len| *len as usize <= PAYLOAD_MAX);
         let header = Self {
             to: match kind {
-                Kind::Unicast => Destination::Unicast(NodeId::new(to)),
-                Kind::Multicast => Destination::Multicast(GroupId::new(to)),
+                Kind::Unicast => Destination::Unicast(NodeId::new(*to)),
+                Kind::Multicast => Destination::Multicast(GroupId::new(*to)),
             },
-            from,
+            from: NodeId::new(*from),
             instance,
             seq,
             time,
@@ -246,12 +246,12 @@ impl Header {
             class,
             order,
             deps,
-            chain,
+            chain: chain.map(|hash| ChainHash::new(*hash)),
             recipients,
             codec,
             count: count.ok_or(MessageError::EntryCount)?,
             payload_len: payload_len.ok_or(MessageError::PayloadTooLong)?,
-            payload_hash,
+            payload_hash: PayloadHash::new(*payload_hash),
         };
         Ok((header, Layout { content, cut, resume, end }))
     }
