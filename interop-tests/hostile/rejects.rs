@@ -1,0 +1,237 @@
+//! Each reject provoked on purpose: what a peer must do to be refused by that name.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use crosscast_core::Reject;
+use crosscast_wire::{
+    Destination, Domain, FloorFields, FloorRecord, FrameType, GroupId, Instance, Lane, NodeId, Policy, RawFrame,
+    RustCrypto, SecretKey, Ticket, WallMillis, frame,
+};
+
+use crate::attacker::{Attacker, data, header, payload, raw_data, signed};
+use crate::victim::START;
+use crate::{Chance, Victim};
+
+/// A world in which everything can be provoked.
+struct Scene {
+    victim: Victim,
+    attacker: Attacker,
+    chance: Chance,
+    group: GroupId,
+    closed: GroupId,
+    ticket: Ticket,
+}
+
+/// Provokes every reject `each` times and counts what the cores refused.
+pub(crate) fn provoke_all(each: u64, seed: u64) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for reject in Reject::ALL {
+        let mut scene = scene(seed ^ reject.word().len() as u64);
+        for _ in 0..each {
+            scene.provoke(*reject);
+        }
+        let hits = scene.victim.rejects().get(reject.word()).copied().unwrap_or(0);
+        counts.insert(reject.word(), hits);
+    }
+    counts
+}
+
+fn scene(seed: u64) -> Scene {
+    let mut victim = Victim::new(1, 64 << 10);
+    let (group, ticket) = victim.group("open", Policy::Open);
+    let (closed, _) = victim.group("closed", Policy::Keyholder);
+    Scene { victim, attacker: Attacker::new(seed ^ 5), chance: Chance(seed), group, closed, ticket }
+}
+
+impl Scene {
+    fn provoke(&mut self, reject: Reject) {
+        match reject {
+            Reject::Malformed => self.control(FrameType::SUBSCRIBE, b"\xff"),
+            Reject::UnknownFrame => self.control(FrameType(0x7f), b""),
+            Reject::Version => self.future_version(),
+            Reject::OutOfPlace => self.early_ping(),
+            Reject::BadHello => self.hello_of_another(),
+            Reject::BadProof => self.wrong_proof(),
+            Reject::OverCredit => self.over_credit(),
+            Reject::BadAck => self.send(frame::ack(&[(Lane::Normal, u64::MAX)]).expect("a data lane")),
+            Reject::WrongLane => self.wrong_lane(),
+            Reject::UnknownTo => self.to(Destination::Multicast(GroupId::new([9; 32]))),
+            Reject::TooOld => self.at(START - 3_600_000, START + 600_000),
+            Reject::TooNew => self.at(START + 10_000_000, START + 10_600_000),
+            Reject::Expired => self.at(self.victim.now.wall.0 - 60_000, self.victim.now.wall.0 - 1),
+            Reject::Duplicate => self.twice(),
+            Reject::Replayed => self.same_number(),
+            Reject::WindowsFull => self.many_instances(),
+            Reject::NotAllowed => self.to(Destination::Multicast(self.closed)),
+            Reject::OverRate => self.many_copies(),
+            Reject::BadSignature => self.bad_signature(),
+            Reject::BadPayload => self.bad_payload(),
+            Reject::Unreadable => self.unreadable(),
+            Reject::OldFloor => self.send(frame::floor(&self.ticket.fields().floor, None)),
+            Reject::BadFloor => self.forged_floor(),
+            Reject::SubscriptionsFull => self.many_subscriptions(),
+            Reject::InboxFull => self.full_inbox(),
+            Reject::StoreFailed => self.failing_store(),
+        }
+    }
+
+    fn send(&mut self, frame: RawFrame) {
+        let link = self.attacker.link(&mut self.victim);
+        self.victim.frames(link, vec![frame]);
+    }
+
+    fn control(&mut self, frame_type: FrameType, body: &'static [u8]) {
+        self.send(RawFrame::new(frame_type, Lane::Control, Bytes::from_static(body)));
+    }
+
+    fn to(&mut self, to: Destination) {
+        let now = self.victim.now.wall;
+        let draft = self.attacker.draft(to, now);
+        let message = self.attacker.message(&draft, &payload(b"x"));
+        self.send(data(&message));
+    }
+
+    fn at(&mut self, time: u64, expires: u64) {
+        let mut draft = self.attacker.draft(Destination::Multicast(self.group), WallMillis(time));
+        draft.expires = WallMillis(expires);
+        let message = self.attacker.message(&draft, &payload(b"x"));
+        self.send(data(&message));
+    }
+
+    fn future_version(&mut self) {
+        let now = self.victim.now.wall;
+        let draft = self.attacker.draft(Destination::Multicast(self.group), now);
+        let mut bytes = header(&draft, &payload(b"x"));
+        // The value of key 0, right behind the map's head and the key.
+        bytes[2] = 2;
+        self.send(raw_data(signed(&self.attacker.key, &bytes, &payload(b"x"))));
+    }
+
+    fn early_ping(&mut self) {
+        let (link, _, _) = self.attacker.start(&mut self.victim);
+        self.victim.frames(link, vec![frame::ping(1)]);
+    }
+
+    fn hello_of_another(&mut self) {
+        let other = NodeId::new([8; 32]);
+        let link = self.victim.up(crosscast_port::Role::Listener, Some(other), Bytes::from_static(b"b"));
+        let hello = self.attacker.hello(self.victim.now.wall);
+        self.victim.frames(link, vec![frame::hello(&hello)]);
+    }
+
+    fn wrong_proof(&mut self) {
+        let (link, theirs, _) = self.attacker.start(&mut self.victim);
+        let ours = self.attacker.hello(self.victim.now.wall);
+        let proof = self.attacker.proof(&ours, &theirs, b"another channel");
+        self.victim.frames(link, vec![frame::hello(&ours), proof]);
+    }
+
+    fn over_credit(&mut self) {
+        let now = self.victim.now.wall;
+        let big = payload(&vec![7; 60_000]);
+        let draft = self.attacker.draft(Destination::Multicast(self.group), now);
+        let frame = data(&self.attacker.message(&draft, &big));
+        // Nothing is dealt with while verification is held back, so credit runs out.
+        self.victim.hold_verify = true;
+        let link = self.attacker.link(&mut self.victim);
+        self.victim.release();
+        self.victim.hold_verify = true;
+        self.victim.frames(link, vec![frame; 20]);
+        self.victim.release();
+    }
+
+    fn wrong_lane(&mut self) {
+        let message = self.attacker.sound(self.group, self.victim.now.wall, b"x");
+        let mut frame = data(&message);
+        frame.lane = Lane::Bulk;
+        self.send(frame);
+    }
+
+    fn twice(&mut self) {
+        let frame = data(&self.attacker.sound(self.group, self.victim.now.wall, b"x"));
+        self.send(frame.clone());
+        self.send(frame);
+    }
+
+    fn same_number(&mut self) {
+        let first = self.attacker.sound(self.group, self.victim.now.wall, b"x");
+        self.send(data(&first));
+        self.attacker.seq -= 1;
+        let second = self.attacker.sound(self.group, self.victim.now.wall, b"y");
+        self.send(data(&second));
+    }
+
+    fn many_instances(&mut self) {
+        self.attacker.instance = Instance(self.attacker.instance.0 + 1);
+        self.attacker.drop_link(&mut self.victim);
+        self.to(Destination::Multicast(self.group));
+    }
+
+    fn many_copies(&mut self) {
+        let frame = data(&self.attacker.sound(self.group, self.victim.now.wall, b"x"));
+        let link = self.attacker.link(&mut self.victim);
+        self.victim.hold_verify = true;
+        self.victim.frames(link, vec![frame; 20]);
+        self.victim.release();
+    }
+
+    fn bad_signature(&mut self) {
+        let now = self.victim.now.wall;
+        let draft = self.attacker.draft(Destination::Multicast(self.group), now);
+        let bytes = header(&draft, &payload(b"x"));
+        self.send(raw_data(signed(&SecretKey::new([6; 32]), &bytes, &payload(b"x"))));
+    }
+
+    fn bad_payload(&mut self) {
+        let now = self.victim.now.wall;
+        let draft = self.attacker.draft(Destination::Multicast(self.group), now);
+        let bytes = header(&draft, &payload(b"x"));
+        self.send(raw_data(signed(&self.attacker.key, &bytes, &payload(b"y"))));
+    }
+
+    fn unreadable(&mut self) {
+        let now = self.victim.now.wall;
+        let draft = self.attacker.draft(Destination::Multicast(self.group), now);
+        let message = self.attacker.message(&draft, b"not entries");
+        self.send(data(&message));
+    }
+
+    fn forged_floor(&mut self) {
+        let fields = FloorFields { number: 1_000, ..self.ticket.fields().floor.fields().clone() };
+        let body = FloorRecord::draft(&fields).expect("a legal floor");
+        let wrong = crosscast_wire::Crypto::sign(&RustCrypto, &self.attacker.key, Domain::Floor, &body);
+        let floor = FloorRecord::parse(&[body, wrong.to_vec()].concat()).expect("a legal floor");
+        self.send(frame::floor(&floor, None));
+    }
+
+    fn many_subscriptions(&mut self) {
+        let link = self.attacker.link(&mut self.victim);
+        let known = self.victim.rejects().contains_key(Reject::SubscriptionsFull.word());
+        let count = if known { 1 } else { 10_001 };
+        let frames = (0..count).map(|_| {
+            let mut id = [0; 32];
+            id.fill_with(|| self.chance.next() as u8);
+            frame::subscribe(&GroupId::new(id), true, None)
+        });
+        let frames = frames.collect();
+        self.victim.frames(link, frames);
+    }
+
+    fn full_inbox(&mut self) {
+        let now = self.victim.now.wall;
+        let draft = self.attacker.draft(Destination::Unicast(self.victim.id()), now);
+        let message = self.attacker.message(&draft, &payload(&[7; 40_000]));
+        self.send(data(&message));
+        self.attacker.seq += 1;
+        let draft = self.attacker.draft(Destination::Unicast(self.victim.id()), now);
+        let message = self.attacker.message(&draft, &payload(&[7; 40_000]));
+        self.send(data(&message));
+    }
+
+    fn failing_store(&mut self) {
+        self.victim.store_fails = true;
+        self.to(Destination::Multicast(self.group));
+        self.victim.store_fails = false;
+    }
+}
