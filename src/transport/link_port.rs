@@ -200,6 +200,12 @@ impl LinkPort {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
+    /// Whether the node's end is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.board.is_closed()
+    }
+
     /// Ends the link for a reason. What was reported before still reaches the node, before the end.
     pub fn down(mut self, reason: DownReason) {
         self.reason = reason;

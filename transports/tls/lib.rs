@@ -1,1 +1,23 @@
 //! TLS 1.3 links over TCP, both sides authenticated by their NodeIds.
+//!
+//! A node's certificate is self-signed and its Ed25519 key is the NodeId (RFC 8410); names, dates and chains mean
+//! nothing here. A peer is whoever proves that key in the handshake's CertificateVerify (RFC 8446, section 4.4.3). There
+//! is no TLS 1.2, no resumption and no early data. Above the channel runs the stream framing of `crosscast-transport`;
+//! the hello is the core's. The link's task keeps what is queued in the kernel near ten milliseconds' worth, so that
+//! urgent frames stay urgent on slow links.
+
+mod accept;
+mod certificate;
+mod config;
+mod dial;
+mod establish;
+mod link;
+mod pace;
+mod provider;
+mod socket;
+mod transport;
+mod verify;
+
+pub use config::{TlsConfig, TlsLimits, TlsTimeouts};
+pub use provider::ALPN;
+pub use transport::Tls;
