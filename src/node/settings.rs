@@ -301,3 +301,85 @@ impl RawApi {
         Ok(ApiSettings { group: self.group.map(Spanned::into_inner), tcp })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+
+    fn parse(text: &str) -> Result<Settings, SettingsError> {
+        Settings::parse(text, Path::new("config.toml"))
+    }
+
+    fn error(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_a_working_one() {
+        assert_eq!(parse("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn the_template_says_what_the_settings_say() {
+        assert_eq!(parse(&Settings::default().to_template()).unwrap(), Settings::default());
+        let settings = Settings {
+            name: "a \"quoted\" näme".to_owned(),
+            roles: Roles::CORE | Roles::RELAY,
+            listen: vec![Locator::parse("tls://[::]:0").unwrap(), Locator::parse("tls://127.0.0.1:7700").unwrap()],
+            attach: vec![Locator::parse("tls://peer.example:1").unwrap()],
+            limits: LimitSettings {
+                window_bytes: 5 << 20,
+                window_ms: 7000,
+                inbox_bytes: 6 << 20,
+                store_bytes: 1 << 40,
+            },
+            api: ApiSettings { group: Some("people".to_owned()), tcp: Some("127.0.0.1:1".parse().unwrap()) },
+        };
+        assert_eq!(parse(&settings.to_template()).unwrap(), settings);
+    }
+
+    #[test]
+    fn every_example_in_the_template_is_a_legal_value() {
+        let template = Settings::default().to_template();
+        let uncommented: Vec<&str> = template
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
+            .collect();
+        let settings = parse(&uncommented.join("\n")).unwrap();
+        assert_eq!((settings.listen.len(), settings.attach.len()), (1, 1));
+        assert!(settings.api.tcp.is_some() && settings.api.group.is_some());
+    }
+
+    #[test]
+    fn an_error_names_file_line_key_and_what_is_allowed() {
+        assert_eq!(
+            error("name = 'x'\nlisten = [\n  'tls://a:1',\n  'tls//b',\n]"),
+            "config.toml:4: listen: `tls//b` is not a locator: expected tls://, quic://, ygg://, cjdns://, libp2p:/, relay: or memory:"
+        );
+        assert_eq!(
+            error("\nroles = ['core', 'king']"),
+            "config.toml:2: roles: `king` is not a role: core, edge, relay"
+        );
+        assert_eq!(
+            error("[limits]\nwindow_bytes = 5"),
+            "config.toml:2: limits.window_bytes: 5 is not allowed: 1048576 to 4294967296"
+        );
+        assert_eq!(
+            error("[api]\ntcp = '192.0.2.1:80'"),
+            "config.toml:2: api.tcp: `192.0.2.1:80` is not a loopback address with a port: 127.0.0.1:7780"
+        );
+        assert!(error("name = \"a\\tb\"").starts_with("config.toml:1: name: a name has at most 64 bytes"));
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_types_are_errors_with_their_line() {
+        let unknown = error("name = 'x'\nlissten = []");
+        assert!(unknown.starts_with("config.toml:2: unknown field `lissten`, expected one of `name`"), "{unknown}");
+        let table = error("[limits]\n\nwindow = 1");
+        assert!(table.starts_with("config.toml:3: unknown field `window`"), "{table}");
+        let wrong = error("name = 7");
+        assert!(wrong.starts_with("config.toml:1: invalid type: integer `7`, expected"), "{wrong}");
+        assert!(error("name = ").starts_with("config.toml:1: "));
+    }
+}

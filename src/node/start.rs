@@ -23,7 +23,7 @@ use crate::keyfile::{Identity, KeyFileError};
 use crate::node::Shared;
 use crate::store_thread::{StoreHand, StoreSource, store_words};
 use crate::watch::{NOTICES_KEPT, OUTCOMES_KEPT};
-use crate::{Error, Home, Node, clock};
+use crate::{Error, Home, Node, Settings, clock};
 
 /// Why a node did not start.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -99,6 +99,7 @@ pub struct Builder {
     sizes: Sizes,
     times: Times,
     pool: Option<CryptoPool>,
+    store_bytes: Option<u64>,
 }
 
 impl fmt::Debug for Builder {
@@ -140,6 +141,25 @@ impl Builder {
     pub fn memory_store(mut self, store: MemoryStore) -> Self {
         self.store = Some(StoreSource::Memory(store));
         self
+    }
+
+    /// Most bytes that the home folder's store may need for what is wanted; no limit without.
+    #[must_use]
+    pub const fn store_bytes(mut self, bytes: u64) -> Self {
+        self.store_bytes = Some(bytes);
+        self
+    }
+
+    /// Takes name, roles, limits and the places to listen on and attach to from a configuration.
+    #[must_use]
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.listen.extend(settings.listen.iter().map(ToString::to_string));
+        self.attach.extend(settings.attach.iter().map(ToString::to_string));
+        self.name(settings.name.clone())
+            .roles(settings.roles.bits())
+            .sizes(settings.limits.sizes())
+            .times(settings.limits.times())
+            .store_bytes(settings.limits.store_bytes)
     }
 
     /// A way to reach peers; one for each scheme that is listened on or attached to.
@@ -254,8 +274,10 @@ impl Builder {
             (Some(source), _) => source,
             (None, Some(home)) => {
                 let dir = Home::at(home.clone()).store();
+                let defaults = FileStoreConfig::default();
+                let quota_bytes = self.store_bytes.unwrap_or(defaults.quota_bytes);
                 StoreSource::Open(Box::new(move || {
-                    let store = FileStore::open(&dir, FileStoreConfig::default())?;
+                    let store = FileStore::open(&dir, FileStoreConfig { quota_bytes, ..defaults })?;
                     Ok(Box::new(store))
                 }))
             }

@@ -204,3 +204,92 @@ fn shard(job: &VerifyJob, threads: usize) -> usize {
     let [a, b, ..] = job.sender();
     usize::from(u16::from_le_bytes([a, b])).checked_rem(threads).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use std::collections::BTreeMap;
+    use std::task::{Context, Waker};
+
+    use bytes::Bytes;
+    use crosscast_core::{SignKey, SignatureCheck, Verdict};
+    use crosscast_wire::{Crypto as _, Domain};
+
+    use super::*;
+    use crate::intake::Batch;
+
+    fn verify(key: &SecretKey, body: &[u8], good: bool) -> VerifyJob {
+        let mut signature = NodeCrypto.sign(key, Domain::Message, body);
+        signature[0] ^= u8::from(!good);
+        let body = Bytes::copy_from_slice(body);
+        let check = SignatureCheck { key: key.public(), domain: Domain::Message, body, signature };
+        VerifyJob { signatures: vec![check], payload: None }
+    }
+
+    fn sign(body: &'static [u8]) -> SignJob {
+        SignJob { key: SignKey::Node, domain: Domain::Message, body: Bytes::from_static(body) }
+    }
+
+    fn wait_for(intake: &Intake, count: usize) -> Vec<Input> {
+        let (mut results, mut batch) = (Vec::new(), Batch::default());
+        for _ in 0..20_000 {
+            if intake.take(&Context::from_waker(Waker::noop()), &mut batch) {
+                results.append(&mut batch.results);
+            }
+            if results.len() >= count {
+                return results;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        panic!("{} of {count} results", results.len());
+    }
+
+    #[test]
+    fn verdicts_of_one_sender_come_in_the_order_of_asking_whatever_the_load() {
+        let intake = Arc::new(Intake::new());
+        let mut hand = CryptoPool::new(3).hand(SecretKey::new([9; 32]), Arc::clone(&intake));
+        let senders: Vec<SecretKey> = (0..7).map(|seed| SecretKey::new([seed; 32])).collect();
+        let (mut wanted, mut asked, mut id) = (BTreeMap::<usize, Vec<OpId>>::new(), 0, 0);
+        for round in 0..20u64 {
+            let mut verifies = Vec::new();
+            for _ in 0..=round {
+                id += 1;
+                let who = (id % 7) as usize;
+                verifies.push((OpId(id), verify(&senders[who], &id.to_le_bytes(), id % 5 != 0)));
+                wanted.entry(who).or_default().push(OpId(id));
+            }
+            asked += verifies.len();
+            hand.submit(&mut Vec::new(), &mut verifies);
+            assert!(verifies.is_empty());
+        }
+        let mut got = BTreeMap::<usize, Vec<OpId>>::new();
+        for result in wait_for(&intake, asked) {
+            let Input::Verified(op, verdict) = result else { panic!("{result:?}") };
+            assert_eq!(verdict, if op.0 % 5 == 0 { Verdict::BadSignature } else { Verdict::Good }, "{op:?}");
+            got.entry((op.0 % 7) as usize).or_default().push(op);
+        }
+        assert_eq!(got, wanted);
+    }
+
+    #[test]
+    fn signatures_are_the_nodes_and_only_a_lone_job_is_done_in_passing() {
+        let intake = Arc::new(Intake::new());
+        let key = SecretKey::new([9; 32]);
+        let mut hand = CryptoPool::new(2).hand(key.clone(), Arc::clone(&intake));
+        let wanted = NodeCrypto.sign(&key, Domain::Message, b"a");
+        let Some(Input::Signed(OpId(1), signature)) = hand.run_only(&mut vec![(OpId(1), sign(b"a"))], &mut Vec::new())
+        else {
+            panic!("a lone job was not done")
+        };
+        assert_eq!(signature, wanted);
+        let mut two = vec![(OpId(2), sign(b"a")), (OpId(3), sign(b"b"))];
+        assert!(hand.run_only(&mut two, &mut Vec::new()).is_none());
+        hand.submit(&mut two, &mut Vec::new());
+        // With jobs under way a lone one must queue behind them, or it would overtake its sender's.
+        assert!(hand.run_only(&mut vec![(OpId(4), sign(b"c"))], &mut Vec::new()).is_none());
+        let results = wait_for(&intake, 2);
+        assert!(matches!(results[0], Input::Signed(OpId(2), signature) if signature == wanted));
+        hand.answered(2);
+        assert!(hand.run_only(&mut vec![(OpId(4), sign(b"c"))], &mut Vec::new()).is_some());
+    }
+}
