@@ -36,7 +36,8 @@ impl Attacker {
         match self.link.filter(|link| !victim.ended.contains(link)) {
             Some(link) => link,
             None => {
-                victim.ended.clear();
+                let before = self.link.take();
+                victim.ended.retain(|ended| Some(*ended) != before);
                 let link = self.connect(victim);
                 self.link = Some(link);
                 link

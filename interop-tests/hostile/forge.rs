@@ -25,7 +25,8 @@ pub struct ForgeReport {
 impl ForgeReport {
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.forged_delivered == 0 && self.delivered == self.honest
+        let refused: u64 = self.rejects.values().sum();
+        self.forged_delivered == 0 && self.delivered == self.honest && refused >= self.forged
     }
 }
 

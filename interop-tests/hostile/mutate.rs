@@ -60,7 +60,10 @@ pub fn mutate(count: u64, each: u64, seed: u64) -> MutateReport {
             mutated(&mut chance, sound)
         };
         victim.frames(link, vec![frame]);
-        if number % 64 == 0 {
+        if number % 64 == 63 {
+            // A number far ahead uses up a run's window; another key goes on.
+            attacker.drop_link(&mut victim);
+            attacker = Attacker::new(seed.wrapping_add(number << 8));
             victim.pass(1);
         }
         let total: u64 = victim.rejects().values().sum();
@@ -107,7 +110,7 @@ fn resigned_message(
             8 => draft.codec = *pick(chance, Codec::ALL),
             9 => draft.count = (1 + chance.below(256)) as u16,
             10 => draft.to = Destination::Unicast(NodeId::new([chance.next() as u8; 32])),
-            11 => {
+            11 if !body.is_empty() => {
                 let place = chance.below(body.len());
                 body[place] ^= 1 << chance.below(8);
             }
