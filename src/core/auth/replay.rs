@@ -111,10 +111,10 @@ impl Windows {
         if let Some(window) = self.windows.get(&(from, instance)) {
             return if window.is_free(seq) { Ok(()) } else { Err(Reject::Replayed) };
         }
-        if self.windows.len() >= limits::WINDOWS {
+        let live = |window: &Window| now.0.saturating_sub(window.last.0) < LIVE_MS;
+        if self.windows.len() >= limits::WINDOWS && self.windows.values().all(live) {
             return Err(Reject::WindowsFull);
         }
-        let live = |window: &Window| now.0.saturating_sub(window.last.0) < LIVE_MS;
         let instances = self.windows.range((from, Instance(0))..=(from, Instance(u64::MAX)));
         if instances.filter(|(_, window)| live(window)).count() >= limits::INSTANCES_PER_SENDER {
             return Err(Reject::WindowsFull);
@@ -124,6 +124,13 @@ impl Windows {
 
     /// Takes a number, after signature and payload hash held.
     pub(crate) fn take(&mut self, from: NodeId, instance: Instance, seq: Seq, at: WallMillis) {
+        if self.windows.len() >= limits::WINDOWS && !self.windows.contains_key(&(from, instance)) {
+            // Only a window whose messages the time gate refuses anyway makes room.
+            let oldest = self.windows.iter().min_by_key(|(_, window)| window.last).map(|(key, _)| *key);
+            if let Some(oldest) = oldest {
+                self.windows.remove(&oldest);
+            }
+        }
         self.windows.entry((from, instance)).or_default().take(seq, at);
     }
 

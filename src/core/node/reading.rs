@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crosscast_port::{LogId, LogItem, LogPos, StoreOp, StoreOutcome};
 use crosscast_seal::{open_payload, unwrap, wrap_prologue};
-use crosscast_wire::{Codec, Destination, Entries, Message, Payload};
+use crosscast_wire::{Destination, Entries, Message, Payload};
 
 use crate::group::log::{Log, Tag};
 use crate::group::reader::Reader;
@@ -193,27 +193,27 @@ impl Node {
 
     fn entries(&self, message: &Message) -> Option<Entries> {
         let header = message.header();
-        if header.codec != Codec::Sealed {
-            return match Payload::of_message(message) {
-                Ok(Payload::Entries(entries)) => Some(entries),
-                _ => None,
-            };
-        }
+        let sealed = match Payload::of_message(message) {
+            Ok(Payload::Entries(entries)) => return Some(entries),
+            Ok(Payload::Sealed(sealed)) => sealed,
+            Ok(Payload::Nested(_) | Payload::Manifest(_)) | Err(_) => return None,
+        };
         let key = match header.to {
             Destination::Multicast(id) => {
                 let content = self.groups.get(&id)?.content.as_ref()?;
                 content.for_sender(id.as_bytes(), &header.from, header.instance)
             }
             Destination::Unicast(node) => {
-                let Ok(Payload::Sealed(sealed)) = Payload::of_message(message) else { return None };
                 let prologue = wrap_prologue(node.as_bytes(), &self.config.node, &header.from, header.instance);
                 let content = unwrap(&self.config.prekey, &prologue, sealed.wraps.first()?)?;
                 content.for_sender(node.as_bytes(), &header.from, header.instance)
             }
         };
-        let crypto = self.config.crypto.as_ref();
-        let (codec, inner) = open_payload(crypto, &key, &message.aad(), message.payload_bytes()).ok()?;
-        if codec == Codec::Entries { Entries::decode(inner, header.count).ok() } else { None }
+        let plain = open_payload(self.config.crypto.as_ref(), &key, &message.aad(), &sealed).ok()?;
+        match Payload::of_plaintext(message, plain) {
+            Ok(Payload::Entries(entries)) => Some(entries),
+            Ok(Payload::Nested(_) | Payload::Manifest(_) | Payload::Sealed(_)) | Err(_) => None,
+        }
     }
 }
 
