@@ -7,51 +7,15 @@
 use aes::Aes256;
 use aes::cipher::{BlockEncrypt, KeyInit};
 use chacha20::cipher::consts::U10;
-use crosscast_wire::{Aead, Crypto};
+use crosscast_wire::limits::NONCE_LEN;
+use crosscast_wire::{Aead, Suite};
 use zeroize::Zeroize;
 
-/// How a payload is sealed; every receiver opens both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Suite {
-    /// XAES-256-GCM.
-    XaesGcm = 1,
-    /// XChaCha20-Poly1305.
-    XChaChaPoly = 2,
-}
-
-impl Suite {
-    /// Every suite, in wire order.
-    pub const ALL: &'static [Self] = &[Self::XaesGcm, Self::XChaChaPoly];
-
-    /// The number on the wire.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// The suite with this wire number.
-    #[must_use]
-    pub const fn from_number(number: u64) -> Option<Self> {
-        match number {
-            1 => Some(Self::XaesGcm),
-            2 => Some(Self::XChaChaPoly),
-            _ => None,
-        }
-    }
-
-    /// The suite that this machine seals with.
-    #[must_use]
-    pub fn preferred(crypto: &dyn Crypto) -> Self {
-        if crypto.has_fast_aes() { Self::XaesGcm } else { Self::XChaChaPoly }
-    }
-
-    /// The AEAD, key and nonce of one message.
-    pub(crate) fn expand(self, key: &[u8; 32], nonce: &[u8; 24]) -> MessageAead {
-        match self {
-            Self::XaesGcm => expand_xaes(key, nonce),
-            Self::XChaChaPoly => expand_xchacha(key, nonce),
-        }
+/// The AEAD, key and nonce of one message.
+pub(crate) fn expand(suite: Suite, key: &[u8; 32], nonce: &[u8; NONCE_LEN]) -> MessageAead {
+    match suite {
+        Suite::XAes256Gcm => expand_xaes(key, nonce),
+        Suite::XChaCha20Poly1305 => expand_xchacha(key, nonce),
     }
 }
 
@@ -68,7 +32,7 @@ impl Drop for MessageAead {
     }
 }
 
-fn expand_xaes(key: &[u8; 32], nonce: &[u8; 24]) -> MessageAead {
+fn expand_xaes(key: &[u8; 32], nonce: &[u8; NONCE_LEN]) -> MessageAead {
     let (derivation, rest) = split::<12, 12>(nonce);
     let cipher = Aes256::new(key.into());
     let mut subkey = [0u8; 16];
@@ -93,7 +57,7 @@ fn double(block: &mut [u8; 16]) {
     *block = ((value << 1) ^ carry).to_be_bytes();
 }
 
-fn expand_xchacha(key: &[u8; 32], nonce: &[u8; 24]) -> MessageAead {
+fn expand_xchacha(key: &[u8; 32], nonce: &[u8; NONCE_LEN]) -> MessageAead {
     let (derivation, rest) = split::<16, 8>(nonce);
     let derived = chacha20::hchacha::<U10>(key.into(), (&derivation).into());
     let mut short = [0u8; 12];
@@ -101,7 +65,7 @@ fn expand_xchacha(key: &[u8; 32], nonce: &[u8; 24]) -> MessageAead {
     MessageAead { aead: Aead::ChaCha20Poly1305, key: derived.into(), nonce: short }
 }
 
-fn split<const A: usize, const B: usize>(nonce: &[u8; 24]) -> ([u8; A], [u8; B]) {
+fn split<const A: usize, const B: usize>(nonce: &[u8; NONCE_LEN]) -> ([u8; A], [u8; B]) {
     let (mut head, mut tail) = ([0u8; A], [0u8; B]);
     head.iter_mut().chain(&mut tail).zip(nonce).for_each(|(byte, from)| *byte = *from);
     (head, tail)

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::PayloadError;
 use crate::cbor::{Reader, Writer};
 use crate::limits::{NONCE_LEN, PAYLOAD_MAX, RECIPIENTS_MAX, SEALED_PREFIX_LEN, TAG_LEN, WRAP_MAX};
-use crate::{Codec, ContentKeyId};
+use crate::{Codec, ContentKeyId, Crypto};
 
 /// How a payload is sealed; every receiver opens both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,12 @@ impl Suite {
             2 => Some(Self::XChaCha20Poly1305),
             _ => None,
         }
+    }
+
+    /// The suite that this machine seals with.
+    #[must_use]
+    pub fn preferred(crypto: &dyn Crypto) -> Self {
+        if crypto.has_fast_aes() { Self::XAes256Gcm } else { Self::XChaCha20Poly1305 }
     }
 }
 
