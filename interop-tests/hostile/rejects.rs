@@ -28,7 +28,8 @@ pub(crate) fn provoke_all(each: u64, seed: u64) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
     for reject in Reject::ALL {
         let mut scene = scene(seed ^ reject.word().len() as u64);
-        for _ in 0..each {
+        // Some refusals begin only when a table or a quota is full.
+        for _ in 0..each + 16 {
             scene.provoke(*reject);
         }
         let hits = scene.victim.rejects().get(reject.word()).copied().unwrap_or(0);
