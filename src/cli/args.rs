@@ -1,0 +1,295 @@
+//! The command line as types. What is not built is not here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Publish/subscribe (pub/sub) groups that span the peer-to-peer networks a machine already has.
+#[derive(Debug, Parser)]
+#[command(name = "crosscast", version, propagate_version = false, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not reachable, 4 denied, 5 timeout.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Home folder; otherwise CROSSCAST_HOME, otherwise the XDG data folder
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Print JSON: one object, or one a line for streams; errors are JSON on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How long to wait at most, such as 500ms, 5s, 2m
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make an identity and a commented config.toml; print the NodeId
+    Init(InitArgs),
+    /// Run the daemon
+    Run(RunArgs),
+    /// Show this node: its key, where it listens, its networks
+    Status,
+    /// List linked peers: over which network, by which path and why
+    Peers(PeersArgs),
+    /// Measure the round trip to a linked peer
+    Ping(PingArgs),
+    /// Make, join and look at groups
+    #[command(subcommand)]
+    Group(GroupVerb),
+    /// Publish TEXT, or each line of standard input, to a group
+    Pub(PubArgs),
+    /// Print what is published to groups
+    Sub(SubArgs),
+    /// Send TEXT, or standard input, to nodes
+    Send(SendArgs),
+    /// List what was sent to this node
+    Inbox(InboxArgs),
+    /// Show this node's key
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Explain an error code
+    Explain(ExplainArgs),
+    /// Run five nodes on this machine and pipe text through a group that spans them
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// A name that peers see
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Where to listen, such as tls://0.0.0.0:7710; port 0 picks a free one, shown by `status`
+    #[arg(long, value_name = "LOCATOR")]
+    pub(crate) listen: Vec<String>,
+    /// A peer to keep a link to, such as tls://192.0.2.1:7710#NODEID
+    #[arg(long, value_name = "LOCATOR")]
+    pub(crate) attach: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Only check the configuration
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as crosscast_core=debug
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
+    /// Stop when standard input ends, for programs that start nodes of their own
+    #[arg(long)]
+    pub(crate) until_stdin_ends: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PeersArgs {
+    /// Show the list again every second; with --json, one object a line
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PingArgs {
+    /// The peer's NodeId
+    #[arg(value_name = "KEY")]
+    pub(crate) node: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupVerb {
+    /// Make a group; print a ticket that lets others join
+    Create(CreateArgs),
+    /// List the groups of this node
+    Ls,
+    /// Show a group
+    Show {
+        /// Local name or GroupId
+        group: String,
+    },
+    /// Print a ticket for a group
+    Invite {
+        /// Local name or GroupId
+        group: String,
+        /// Where the joiner can dial, instead of where this node listens
+        #[arg(long, value_name = "LOCATOR")]
+        locator: Vec<String>,
+    },
+    /// Become part of a group
+    Join {
+        /// The ticket, or - to read it from standard input
+        ticket: String,
+        /// Another local name than the ticket's
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Stop being part of a group; forget its keys and messages
+    Leave {
+        /// Local name or GroupId
+        group: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// Its local name: at most 64 bytes
+    pub(crate) name: String,
+    /// Who may publish
+    #[arg(long, value_enum, default_value_t = PolicyArg::Open)]
+    pub(crate) policy: PolicyArg,
+    /// Leave payloads unsealed: every router can read them
+    #[arg(long)]
+    pub(crate) public: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyArg {
+    /// Everyone in the group
+    Open,
+    /// Only the holder of the group key
+    Keyholder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassArg {
+    /// People are waiting
+    Urgent,
+    /// The default
+    Normal,
+    /// Files and synchronisation
+    Bulk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WaitArg {
+    /// The daemon has it
+    Accepted,
+    /// A next hop has acknowledged it
+    Sent,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PubArgs {
+    /// Local name or GroupId
+    pub(crate) group: String,
+    /// What to publish; without it, each line of standard input
+    pub(crate) text: Option<String>,
+    /// Topic within the group, seen by members only
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Option<String>,
+    /// How urgent
+    #[arg(long, value_enum, default_value_t = ClassArg::Normal)]
+    pub(crate) class: ClassArg,
+    /// How long it matters, such as 30s, 10m
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) life: Option<Duration>,
+    /// What to wait for before reporting
+    #[arg(long, value_enum, default_value_t = WaitArg::Sent)]
+    pub(crate) wait: WaitArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubArgs {
+    /// Local names or GroupIds
+    #[arg(required = true, value_name = "GROUP")]
+    pub(crate) groups: Vec<String>,
+    /// Start at: oldest, a message id, a cursor, a time (2026-01-31T12:00:00Z) or an age (10m)
+    #[arg(long, value_name = "ID|TIME")]
+    pub(crate) since: Option<String>,
+    /// End after this many entries
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub(crate) count: Option<u64>,
+    /// Only topics that match, with MQTT's wildcards: 'a/+/#'
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) topic: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// NodeIds, separated by commas
+    #[arg(value_name = "KEY", value_delimiter = ',', required = true)]
+    pub(crate) nodes: Vec<String>,
+    /// What to send; without it, all of standard input
+    pub(crate) text: Option<String>,
+    /// How long it matters, such as 30s, 10m
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) life: Option<Duration>,
+    /// What to wait for before reporting
+    #[arg(long, value_enum, default_value_t = WaitArg::Sent)]
+    pub(crate) wait: WaitArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InboxArgs {
+    /// Go on with what arrives; with --json, one object a line
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Acknowledge what was printed: it is not listed again
+    #[arg(long)]
+    pub(crate) ack: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyVerb {
+    /// Print the NodeId of the home folder's identity
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Check config.toml and the identity without starting anything
+    Check,
+    /// Print the configuration in force
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The code, such as no_daemon; without it, all are listed
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Read the lines from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// Repeat the built-in text up to this many lines, numbered
+    #[arg(long, value_name = "N", conflicts_with = "input")]
+    pub(crate) lines: Option<u64>,
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    crosscast_api::parse_duration_ms(text)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "expected a number and a unit: 500ms, 5s, 2m, 1h, 1d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_behind_the_verb() {
+        let cli = Cli::try_parse_from(["crosscast", "sub", "g", "--json", "--timeout", "500ms", "-n", "3"]).unwrap();
+        assert!(cli.global.json);
+        assert_eq!(cli.global.timeout, Some(Duration::from_millis(500)));
+        assert!(Cli::try_parse_from(["crosscast", "status", "--timeout", "5"]).is_err());
+    }
+}

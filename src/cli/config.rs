@@ -1,0 +1,87 @@
+//! `crosscast config check|show`, and the reading of a home folder that `run` shares with them.
+
+use crosscast::{Home, Identity, Settings};
+use crosscast_api::{ApiError, Code};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::{Context, wings};
+
+/// Reads and checks everything that a daemon needs from its home folder.
+pub(crate) fn load(home: &Home) -> Result<(Settings, Identity), Failure> {
+    crosscast_api::check_path(&home.socket())?;
+    let settings = Settings::load(&home.config()).map_err(ApiError::from)?;
+    settings.listen.iter().chain(&settings.attach).try_for_each(wings::check)?;
+    if settings.api.tcp.is_some() {
+        return Err(Failure::new(Code::Unsupported, "[api].tcp: this version serves its API on the socket only"));
+    }
+    let identity = Identity::load(&home.identity()).map_err(ApiError::from)?;
+    Ok((settings, identity))
+}
+
+#[derive(Debug, Serialize)]
+struct Checked {
+    ok: bool,
+    config: String,
+    node: String,
+}
+
+/// Checks the configuration and the identity.
+pub(crate) fn check(home: &Home, context: &mut Context) -> Result<(), Failure> {
+    let (_, identity) = load(home)?;
+    let config = home.config().display().to_string();
+    if context.json {
+        context.out.json(&Checked { ok: true, config, node: identity.node_id().to_string() })?;
+    } else {
+        context.out.line(&format!("{config} is fine"))?;
+    }
+    context.out.flush()
+}
+
+#[derive(Debug, Serialize)]
+struct View {
+    name: String,
+    roles: Vec<&'static str>,
+    listen: Vec<String>,
+    attach: Vec<String>,
+    limits: LimitsView,
+    api: ApiView,
+}
+
+#[derive(Debug, Serialize)]
+struct LimitsView {
+    window_bytes: u64,
+    window_seconds: u64,
+    inbox_bytes: u64,
+    store_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ApiView {
+    socket: String,
+    group: Option<String>,
+}
+
+/// Prints the configuration in force, defaults included.
+pub(crate) fn show(home: &Home, context: &mut Context) -> Result<(), Failure> {
+    let settings = Settings::load(&home.config()).map_err(ApiError::from)?;
+    if context.json {
+        context.out.json(&View {
+            name: settings.name,
+            roles: settings.roles.words().collect(),
+            listen: settings.listen.iter().map(ToString::to_string).collect(),
+            attach: settings.attach.iter().map(ToString::to_string).collect(),
+            limits: LimitsView {
+                window_bytes: settings.limits.window_bytes,
+                window_seconds: settings.limits.window_ms / 1_000,
+                inbox_bytes: settings.limits.inbox_bytes,
+                store_bytes: settings.limits.store_bytes,
+            },
+            api: ApiView { socket: home.socket().display().to_string(), group: settings.api.group },
+        })?;
+    } else {
+        // Made anew from what was understood, so that a reader sees what holds; the text is of our own making.
+        context.out.write(settings.to_template().as_bytes())?;
+    }
+    context.out.flush()
+}

@@ -1,0 +1,107 @@
+//! `status`, `peers`, `ping`: looking at the node.
+
+use std::time::Duration;
+
+use crosscast_api::Code;
+use crosscast_api::view::{PeerJson, PongView, StatusView};
+use serde::{Deserialize, Serialize};
+
+use crate::Context;
+use crate::args::{PeersArgs, PingArgs};
+use crate::client::{Client, escaped};
+use crate::failure::Failure;
+use crate::out::table;
+
+/// Pause between two lists of `peers --watch`.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Prints the node's state.
+pub(crate) async fn status(client: &Client, context: &mut Context) -> Result<(), Failure> {
+    let status: StatusView = client.get("/v1/status").await?;
+    if context.json {
+        return context.out.json(&status);
+    }
+    let mut rows = vec![
+        vec!["node".to_owned(), status.node],
+        vec!["name".to_owned(), status.name],
+        vec!["version".to_owned(), status.version],
+        vec!["instance".to_owned(), status.instance],
+        vec!["uptime".to_owned(), format!("{} s", status.uptime_s)],
+        vec!["roles".to_owned(), status.roles.join(", ")],
+    ];
+    rows.extend(status.networks.into_iter().map(|network| {
+        let about = [network.address, network.reason.map(|reason| format!("({reason})"))];
+        let about: Vec<String> = about.into_iter().flatten().collect();
+        vec!["network".to_owned(), format!("{} {} {}", network.network, network.state, about.join(" "))]
+    }));
+    rows.push(vec!["peers".to_owned(), status.peers.to_string()]);
+    rows.push(vec!["groups".to_owned(), status.groups.to_string()]);
+    rows.push(vec!["memory".to_owned(), format!("{} KiB", status.rss_bytes / 1_024)]);
+    table(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Peers {
+    peers: Vec<PeerJson>,
+}
+
+/// Prints the linked peers, once or again and again.
+pub(crate) async fn peers(client: &Client, args: &PeersArgs, context: &mut Context) -> Result<(), Failure> {
+    loop {
+        let peers: Peers = client.get("/v1/peers").await?;
+        if context.json {
+            context.out.json(&peers)?;
+        } else {
+            if args.watch && context.out.is_terminal() {
+                // Home, and erase to the end: the list is drawn over the last one.
+                context.out.write(b"\x1b[H\x1b[J")?;
+            }
+            show_peers(&peers, context)?;
+        }
+        context.out.flush()?;
+        if !args.watch {
+            return Ok(());
+        }
+        let over = client.deadline().is_some_and(|deadline| std::time::Instant::now() + WATCH > deadline);
+        if over {
+            return Err(Failure::new(Code::Timeout, "the time given with --timeout is over"));
+        }
+        tokio::time::sleep(WATCH).await;
+    }
+}
+
+fn show_peers(peers: &Peers, context: &mut Context) -> Result<(), Failure> {
+    if peers.peers.is_empty() {
+        context.note("no peer is linked");
+        return Ok(());
+    }
+    let head = ["NODE", "ALIAS", "NETWORK", "DIR", "PATH", "REASON", "RTT", "RX/S", "TX/S", "GROUPS", "LOCATOR"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(peers.peers.iter().map(|peer| {
+        vec![
+            peer.node.clone(),
+            peer.alias.clone(),
+            peer.network.clone(),
+            peer.direction.clone(),
+            peer.path.clone(),
+            peer.reason.clone(),
+            peer.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1} ms")),
+            peer.rx_rate.to_string(),
+            peer.tx_rate.to_string(),
+            peer.groups.to_string(),
+            peer.locator.clone(),
+        ]
+    }));
+    table(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// Measures the round trip to a peer.
+pub(crate) async fn ping(client: &Client, args: &PingArgs, context: &mut Context) -> Result<(), Failure> {
+    let query = client.wait_ms().map(|wait| format!("?timeout_ms={wait}")).unwrap_or_default();
+    let path = format!("/v1/ping/{}{query}", escaped(&args.node));
+    let pong: PongView = client.post(&path, bytes::Bytes::new()).await?;
+    if context.json {
+        return context.out.json(&pong);
+    }
+    context.out.line(&format!("{}: {:.3} ms, {} ({})", pong.node, pong.rtt_ms, pong.path, pong.reason))
+}

@@ -1,0 +1,187 @@
+//! `crosscast run`: the daemon. Puts node, networks and API together, and takes them apart in order.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use crosscast::{Home, Node, Notice, Settings};
+use crosscast_api::{About, Access, ApiError, Code, Door};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+use crate::args::RunArgs;
+use crate::failure::Failure;
+use crate::{config, notify, wings};
+
+/// Threads that run tasks. 2: one for the node, one for everything else; signing and storing have their own.
+const WORKERS: usize = 2;
+
+/// How long requests may take to finish when the daemon stops. 2 s: streams are ended, the rest takes milliseconds.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Program and version, shown to peers.
+pub(crate) const AGENT: &str = concat!("crosscast/", env!("CARGO_PKG_VERSION"));
+
+/// Runs until a signal, or only checks the configuration.
+pub(crate) fn run(home: &Home, args: &RunArgs) -> Result<(), Failure> {
+    start_log(&args.log)?;
+    let (settings, identity) = config::load(home)?;
+    if args.check {
+        eprintln!("{} is fine", home.config().display());
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::io("the runtime", &error))?;
+    let transports = wings::transports(&identity)?;
+    drop(identity);
+    let done = runtime.block_on(Box::pin(daemon(home, &settings, transports, args.until_stdin_ends)));
+    // What is left are connections whose callers do not read; they end with the process.
+    runtime.shutdown_background();
+    done
+}
+
+async fn daemon(
+    home: &Home,
+    settings: &Settings,
+    transports: Vec<Box<dyn crosscast::Transport>>,
+    until_stdin_ends: bool,
+) -> Result<(), Failure> {
+    // The signals first: one that arrives while starting must not be lost.
+    let mut end = End::new(until_stdin_ends)?;
+    let door = Door::open(&home.socket(), Access::new(settings.api.group.clone()))?;
+    let node = start(home, settings, transports).await?;
+    let about = About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        agent: AGENT.to_owned(),
+        roles: settings.roles.bits(),
+        networks: wings::NETWORKS.to_vec(),
+    };
+    let (stop, stopping) = watch::channel(false);
+    let server = tokio::spawn(crosscast_api::serve(door, node.clone(), about, stopping));
+    let ready = ready_line(&node).await?;
+    eprintln!("{ready}");
+    notify::notify("READY=1");
+    let cause = tokio::select! {
+        () = end.wait() => Ok(()),
+        () = tell_notices(&node) => Err(Failure::new(Code::Internal, "the node stopped by itself; see the log")),
+    };
+    notify::notify("STOPPING=1");
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    let goodbye = async {
+        node.shutdown().await;
+        if tokio::time::timeout(FAREWELL, server).await.is_err() {
+            tracing::warn!("a caller of the API did not take its answer in time");
+        }
+    };
+    tokio::select! {
+        () = goodbye => {}
+        () = end.wait() => tracing::warn!("stopped without finishing, since it was asked twice"),
+    }
+    cause
+}
+
+async fn start(
+    home: &Home,
+    settings: &Settings,
+    transports: Vec<Box<dyn crosscast::Transport>>,
+) -> Result<Node, Failure> {
+    let mut builder = Node::builder()
+        .home(home.dir())
+        .name(settings.name.clone())
+        .agent(AGENT)
+        .roles(settings.roles.bits())
+        .sizes(settings.limits.sizes())
+        .times(settings.limits.times());
+    for transport in transports {
+        builder = builder.transport(transport);
+    }
+    for locator in &settings.listen {
+        builder = builder.listen(&locator.to_string());
+    }
+    for locator in &settings.attach {
+        builder = builder.attach(&locator.to_string());
+    }
+    Ok(Box::pin(builder.start()).await.map_err(ApiError::from)?)
+}
+
+async fn ready_line(node: &Node) -> Result<String, Failure> {
+    let status = node.status().await.map_err(ApiError::from)?;
+    let places: Vec<String> = status.listen.iter().map(ToString::to_string).collect();
+    let places = if places.is_empty() { "only dials".to_owned() } else { format!("listens on {}", places.join(" ")) };
+    Ok(format!("ready: {} {places}", status.node))
+}
+
+/// Logs what an operator should know, until the node has stopped.
+async fn tell_notices(node: &Node) {
+    let mut notices = node.notices();
+    while let Some(notice) = notices.next().await {
+        tell(&notice);
+    }
+}
+
+fn tell(notice: &Notice) {
+    match notice {
+        Notice::PeerUp { node, network, .. } => tracing::info!(%node, %network, "peer up"),
+        Notice::PeerDown { node, code, .. } => tracing::info!(%node, code, "peer down"),
+        Notice::DialFailed { locator, error } => tracing::debug!(%locator, ?error, "dial failed"),
+        Notice::Listening { locator } => tracing::info!(%locator, "listening"),
+        Notice::ListenFailed { locator, error } => tracing::warn!(%locator, ?error, "not listening"),
+        Notice::Pinned { locator, node } => tracing::info!(%locator, %node, "first key seen there is expected from now on"),
+        Notice::ClockSkew { node, skew_ms } => tracing::warn!(%node, skew_ms, "a peer's clock differs"),
+        Notice::StoreFailed { code } => tracing::warn!(code, "the store refuses writes"),
+        // The enum is open; what it gains is at least seen.
+        other => tracing::info!(?other, "notice"),
+    }
+}
+
+/// What ends the daemon: SIGTERM, SIGINT, or the end of standard input when asked to watch it.
+struct End {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    stdin: Option<oneshot::Receiver<()>>,
+}
+
+impl End {
+    fn new(watch_stdin: bool) -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::io("signals", &error));
+        let stdin = watch_stdin.then(|| {
+            let (ended, end) = oneshot::channel();
+            // A thread of its own, since reading standard input cannot be cancelled.
+            std::thread::spawn(move || {
+                let mut input = std::io::stdin().lock();
+                let mut ignored = [0; 256];
+                while matches!(input.read(&mut ignored), Ok(1..)) {}
+                // Nobody listens any more when the daemon already ends.
+                let _ = ended.send(());
+            });
+            end
+        });
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())?, stdin })
+    }
+
+    async fn wait(&mut self) {
+        let stdin = async {
+            match &mut self.stdin {
+                Some(end) => {
+                    // Either way the thread is gone.
+                    let _ = end.await;
+                    self.stdin = None;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = stdin => {}
+        }
+    }
+}
+
+/// Logs to stderr, without colour unless a terminal shows it and NO_COLOR does not forbid it.
+fn start_log(filter: &str) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| Failure::new(Code::Usage, format!("--log {filter}: {error}")))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    subscriber.try_init().map_err(|error| Failure::new(Code::Internal, format!("the log: {error}")))
+}
