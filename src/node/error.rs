@@ -5,6 +5,7 @@
 
 use crosscast_core::Refusal;
 use crosscast_port::ListenError;
+use crosscast_transport::TransportError;
 use crosscast_wire::{Locator, LocatorError, Scheme};
 
 /// Why a node did not do as asked.
@@ -35,6 +36,14 @@ pub enum Error {
         locator: Locator,
         /// Why not.
         reason: ListenError,
+    },
+    /// The transport that would listen cannot work at all.
+    #[error("the transport for {scheme} locators cannot work: {error}")]
+    Transport {
+        /// Its scheme.
+        scheme: Scheme,
+        /// Why.
+        error: TransportError,
     },
     /// The node has stopped.
     #[error("the node has stopped")]

@@ -3,11 +3,13 @@
 //! Everything that can pile up here is bounded elsewhere: asks by permits, results by the jobs under way, readers and
 //! publishers by being listed at most once each. The driver takes everything at once by swapping empty lists in.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use crosscast_core::{Command, Input, Refusal, Reply};
 use crosscast_port::ListenError;
+use crosscast_transport::TransportError;
 use crosscast_wire::Locator;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -40,12 +42,14 @@ pub(crate) enum Ask {
 }
 
 /// Why a listener is not there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum ListenAnswer {
     /// The core said no.
     Refused(Refusal),
     /// The transport could not.
     Failed(ListenError),
+    /// The transport cannot work at all.
+    Transport(TransportError),
 }
 
 /// What the driver takes in one go.
@@ -71,8 +75,6 @@ impl Batch {
 struct Waiting {
     batch: Batch,
     driver: Option<Waker>,
-    /// The last handle is gone.
-    abandoned: bool,
     /// The driver is gone.
     stopped: bool,
 }
@@ -83,11 +85,18 @@ pub(crate) struct Intake {
     waiting: Mutex<Waiting>,
     asks: Semaphore,
     publishes: Semaphore,
+    /// The last handle is gone.
+    abandoned: AtomicBool,
 }
 
 impl Intake {
     pub(crate) fn new() -> Self {
-        Self { waiting: Mutex::default(), asks: Semaphore::new(ASKS), publishes: Semaphore::new(PUBLISH_KIB) }
+        Self {
+            waiting: Mutex::default(),
+            asks: Semaphore::new(ASKS),
+            publishes: Semaphore::new(PUBLISH_KIB),
+            abandoned: AtomicBool::new(false),
+        }
     }
 
     /// Leaves an ask, waiting for its turn.
@@ -133,12 +142,14 @@ impl Intake {
 
     /// Says that the last handle is gone.
     pub(crate) fn abandon(&self) {
-        self.change(|waiting| waiting.abandoned = true);
+        self.abandoned.store(true, Ordering::Release);
+        let waker = lock(&self.waiting).driver.take();
+        wake(waker);
     }
 
     /// Whether the last handle is gone.
     pub(crate) fn is_abandoned(&self) -> bool {
-        lock(&self.waiting).abandoned
+        self.abandoned.load(Ordering::Acquire)
     }
 
     /// Takes everything that waits; false when there is nothing, and then the task will be woken.
@@ -177,15 +188,6 @@ impl Intake {
         };
         wake(waker);
         Ok(())
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Waiting)) {
-        let waker = {
-            let mut waiting = lock(&self.waiting);
-            change(&mut waiting);
-            waiting.driver.take()
-        };
-        wake(waker);
     }
 }
 

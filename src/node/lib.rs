@@ -4,6 +4,7 @@
 //! current tokio runtime. [`Node`] is a cheap handle to it: publish, subscribe, send, look. Each transport is a crate of
 //! its own, given to the builder, so this crate knows none of them. The rules of the protocol live in the core; here
 //! are its clock, its chance, its threads and the queues between it and the application.
+#![doc = include_str!("example.md")]
 
 mod clock;
 mod crypto;

@@ -3,12 +3,13 @@
 //! Cheap to clone; the node runs until [`Node::shutdown`], or until the last handle, subscription and publisher is gone.
 //! Calls leave what they want at the driver's intake and wait for its answer; none of them blocks a thread.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use crosscast_core::{Command, GroupView, PeerView, Refusal, Reply, Since, Source, Status};
 use crosscast_port::LogPos;
+use crosscast_transport::TransportError;
 use crosscast_wire::{
     Entry, GroupId, Instance, Locator, MessageId, NodeId, PathKind, PathReason, Policy, Scheme, Ticket,
 };
@@ -17,6 +18,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::intake::{Ask, Intake, ListenAnswer};
 use crate::publish::{PublishAnswer, PublishAsk, TrackerCell, life_ms};
 use crate::publisher::{PublisherCell, cost};
+use crate::work::lock;
 use crate::{
     Builder, Error, Notices, Outcomes, PublishOptions, Published, Publisher, Submitted, Subscription, Tracked,
 };
@@ -37,7 +39,11 @@ pub(crate) struct Shared {
     pub(crate) schemes: Vec<Scheme>,
     pub(crate) notices: broadcast::WeakSender<crosscast_core::Notice>,
     pub(crate) outcomes: broadcast::WeakSender<crosscast_core::Outcome>,
+    pub(crate) failed: Arc<FailedTransports>,
 }
+
+/// Transports that ended, and why; at most one entry for each.
+pub(crate) type FailedTransports = Mutex<Vec<(Scheme, TransportError)>>;
 
 impl Drop for Shared {
     fn drop(&mut self) {
@@ -255,7 +261,7 @@ impl Node {
     /// Keeps a link to this locator from now on.
     ///
     /// # Errors
-    /// [`Error::Locator`], [`Error::NoTransport`], or the node's refusal.
+    /// [`Error::Locator`], [`Error::NoTransport`], [`Error::Transport`], or the node's refusal.
     pub async fn attach(&self, locator: &str) -> Result<(), Error> {
         self.attach_to(self.served(locator)?).await
     }
@@ -263,21 +269,24 @@ impl Node {
     /// Listens here from now on; returns the locator with the real port.
     ///
     /// # Errors
-    /// [`Error::Locator`], [`Error::NoTransport`], [`Error::Listen`], or the node's refusal.
+    /// [`Error::Locator`], [`Error::NoTransport`], [`Error::Transport`], [`Error::Listen`], or the node's refusal.
     pub async fn listen(&self, locator: &str) -> Result<Locator, Error> {
         self.listen_on(self.served(locator)?).await
     }
 
     pub(crate) async fn attach_to(&self, locator: Locator) -> Result<(), Error> {
+        self.check_working(locator.scheme())?;
         self.done(Command::Attach { locator }).await
     }
 
     pub(crate) async fn listen_on(&self, locator: Locator) -> Result<Locator, Error> {
+        self.check_working(locator.scheme())?;
         let (to, answer) = oneshot::channel();
         self.shared.intake.ask(Ask::Listen { locator: locator.clone(), to }).await?;
         match answer.await.map_err(|_| Error::Stopped)? {
             Ok(locator) => Ok(locator),
             Err(ListenAnswer::Refused(refusal)) => Err(refusal.into()),
+            Err(ListenAnswer::Transport(error)) => Err(Error::Transport { scheme: locator.scheme(), error }),
             Err(ListenAnswer::Failed(reason)) => Err(Error::Listen { locator, reason }),
         }
     }
@@ -304,6 +313,18 @@ impl Node {
     /// [`Error::Stopped`] when the node has stopped.
     pub async fn groups(&self) -> Result<Vec<GroupView>, Error> {
         self.query(Command::Groups, |reply| if let Reply::Groups(groups) = reply { Some(groups) } else { None }).await
+    }
+
+    /// The schemes it has transports for, in the order in which they were given.
+    #[must_use]
+    pub fn schemes(&self) -> &[Scheme] {
+        &self.shared.schemes
+    }
+
+    /// Transports that cannot work, and why.
+    #[must_use]
+    pub fn failed_transports(&self) -> Vec<(Scheme, TransportError)> {
+        lock(&self.shared.failed).clone()
     }
 
     /// What an operator should know, from now on.
@@ -363,6 +384,11 @@ impl Node {
         let (class, life_ms) = (options.class, life_ms(options.life));
         intake.publish(PublishAsk { group, entries, class, life_ms, answer: answer_to })?;
         Ok(Submitted { answer })
+    }
+
+    fn check_working(&self, scheme: Scheme) -> Result<(), Error> {
+        let failed = lock(&self.shared.failed).iter().find(|(failed, _)| *failed == scheme).cloned();
+        failed.map_or(Ok(()), |(scheme, error)| Err(Error::Transport { scheme, error }))
     }
 
     fn served(&self, text: &str) -> Result<Locator, Error> {

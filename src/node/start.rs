@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crosscast_core::{Config, Refusal, Sizes, Times};
 use crosscast_port::{ListenError, StoreError};
 use crosscast_store::{FileStore, FileStoreConfig, MemoryStore, Store};
-use crosscast_transport::Transport;
+use crosscast_transport::{Transport, TransportError};
 use crosscast_wire::{Instance, Locator, LocatorError, NodeId, Scheme, SecretKey};
 use tokio::sync::broadcast;
 
@@ -67,6 +67,14 @@ pub enum StartError {
         locator: Locator,
         /// Why not.
         reason: ListenError,
+    },
+    /// A transport that is listened on cannot work at all.
+    #[error("the transport for {scheme} locators cannot work: {error}")]
+    Transport {
+        /// Its scheme.
+        scheme: Scheme,
+        /// Why.
+        error: TransportError,
     },
     /// The node refused a place to listen on or attach to.
     #[error("{locator}: {refusal}")]
@@ -319,10 +327,12 @@ impl Builder {
             schemes,
             notices: notices.downgrade(),
             outcomes: outcomes.downgrade(),
+            failed: Arc::default(),
         };
         let pool = self.pool.unwrap_or_else(CryptoPool::for_this_machine);
         let crypto = pool.hand(identity.into_key(), Arc::clone(&intake));
-        let parts = Parts { core, clock, intake, crypto, store, transports: self.transports, notices, outcomes };
+        let (transports, failed) = (self.transports, Arc::clone(&shared.failed));
+        let parts = Parts { core, clock, intake, crypto, store, transports, failed, notices, outcomes };
         Ok((parts, Arc::new(shared)))
     }
 }
@@ -359,6 +369,7 @@ fn blame(error: Error, locator: Locator) -> StartError {
         Error::Listen { locator, reason } => StartError::Listen { locator, reason },
         Error::Locator { text, reason } => StartError::Locator { text, reason },
         Error::NoTransport(scheme) => StartError::NoTransport { scheme, locator },
+        Error::Transport { scheme, error } => StartError::Transport { scheme, error },
         Error::Ticket(_) | Error::Stopped => StartError::Stopped,
     }
 }

@@ -8,6 +8,7 @@ use std::task::Waker;
 
 use crosscast_core::{CommandId, Delivery, Event, Notice, Outcome, ReaderId, Refusal, Reply};
 use crosscast_port::Report;
+use crosscast_transport::TransportError;
 use crosscast_wire::{GroupId, Locator, MessageId, Scheme};
 use tokio::sync::{broadcast, oneshot};
 
@@ -235,9 +236,14 @@ impl Desk {
         }
     }
 
-    /// The places of a scheme that are waited for.
-    pub(super) fn listens_of(&self, scheme: Scheme) -> Vec<Locator> {
-        self.listens.iter().map(|(asked, _)| asked).filter(|asked| asked.scheme() == scheme).cloned().collect()
+    /// Tells those who wait for a listener of a transport that it cannot work; returns what they asked for.
+    pub(super) fn transport_failed(&mut self, scheme: Scheme, error: &TransportError) -> Vec<Locator> {
+        let places = self.listens.iter().map(|(asked, _)| asked).filter(|asked| asked.scheme() == scheme);
+        let places: Vec<Locator> = places.cloned().collect();
+        for asked in &places {
+            self.answer_listen(asked, || Err(ListenAnswer::Transport(error.clone())));
+        }
+        places
     }
 
     fn answer_listen(&mut self, asked: &Locator, answer: impl Fn() -> Result<Locator, ListenAnswer>) {

@@ -1,11 +1,12 @@
 //! Slow readers and eager writers: who waits, and that nothing grows or gets lost meanwhile.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crosscast::{Entry, Item, Policy, PublishOptions, Since, Sizes, Source};
+use crosscast::{Entry, Error, Item, MemoryStore, Policy, PublishOptions, Since, Sizes, Source, Store, StoreError};
 use crosscast_memory::Hub;
+use crosscast_port::{OpId, Recovered, StoreOp, StoreOutcome};
 
 use crate::support::{builder, neighbours, node, numbered, soon, texts};
 
@@ -92,20 +93,88 @@ async fn callers_wait_while_the_node_is_busy_and_are_served_in_order() {
 }
 
 #[tokio::test]
-async fn a_publisher_holds_a_bounded_amount_when_nothing_moves() {
-    // Without a peer messages go to the log at once; with one that takes nothing they wait for it.
+async fn a_publisher_holds_a_bounded_amount_while_nothing_moves_and_loses_none_of_it() {
+    let (store, gate) = GatedStore::new();
+    let hub = Hub::new();
+    let a = soon(builder(&hub, 1).store(Box::new(store)).start()).await.unwrap();
+    let (group, _) = a.create_group("stuck", Policy::Open, false).await.unwrap();
+    let mut reader = a.subscribe(Source::Group(group), Since::Now, 1 << 20).await.unwrap();
+    gate.shut();
+    let mut publisher = a.publisher(group, PublishOptions::default());
+    let mut pushed = 0usize;
+    loop {
+        let mut payload = format!("line {pushed}").into_bytes();
+        payload.resize(1024, b' ');
+        let push = publisher.push(Entry::new(payload.into()));
+        if tokio::time::timeout(Duration::from_millis(300), push).await.is_err() {
+            break;
+        }
+        pushed += 1;
+    }
+    // The publisher's own 2 MiB, a full gathering queue, and the messages that wait for the disk.
+    assert!((1_000..8_000).contains(&pushed), "{pushed} KiB were taken");
+    // A caller who waits behind it does not keep others from asking.
+    let waiting = soon(a.submit(group, vec![Entry::new("last".into())], PublishOptions::default())).await.unwrap();
+    assert_eq!(soon(a.status()).await.unwrap().groups, 1);
+    gate.open();
+    let tally = soon(publisher.flush()).await.unwrap();
+    assert_eq!(tally.entries as usize, pushed);
+    soon(waiting).await.unwrap();
+    let got: Vec<String> = texts(&mut reader, pushed + 1).await.iter().map(|text| text.trim_end().to_owned()).collect();
+    let (last, lines): (Vec<String>, Vec<String>) = got.into_iter().partition(|text| text == "last");
+    assert_eq!((last.len(), lines), (1, numbered(0..pushed)));
+}
+
+#[tokio::test]
+async fn a_stopped_node_refuses_a_publishers_entries() {
     let hub = Hub::new();
     let a = node(&hub, 1, &[]).await;
-    let (group, _) = a.create_group("stuck", Policy::Open, false).await.unwrap();
-    a.shutdown().await;
+    let (group, _) = a.create_group("over", Policy::Open, false).await.unwrap();
     let mut publisher = a.publisher(group, PublishOptions::default());
-    let pushing = async {
-        loop {
-            if publisher.push(Entry::new(vec![0; 1024].into())).await.is_err() {
-                return;
-            }
-        }
-    };
-    // A stopped node refuses instead of gathering for ever.
-    tokio::time::timeout(Duration::from_secs(5), pushing).await.expect("a stopped node took entries for ever");
+    soon(publisher.push(Entry::new("in time".into()))).await.unwrap();
+    soon(publisher.flush()).await.unwrap();
+    soon(a.shutdown()).await;
+    assert_eq!(soon(publisher.push(Entry::new("late".into()))).await, Err(Error::Stopped));
+}
+
+/// A store whose disk can be made to hang.
+struct GatedStore {
+    inner: MemoryStore,
+    gate: Arc<Gate>,
+}
+
+#[derive(Default)]
+struct Gate {
+    shut: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn shut(&self) {
+        *self.shut.lock().unwrap() = true;
+    }
+
+    fn open(&self) {
+        *self.shut.lock().unwrap() = false;
+        self.opened.notify_all();
+    }
+}
+
+impl GatedStore {
+    fn new() -> (Self, Arc<Gate>) {
+        let gate = Arc::new(Gate::default());
+        (Self { inner: MemoryStore::default(), gate: Arc::clone(&gate) }, gate)
+    }
+}
+
+impl Store for GatedStore {
+    fn recover(&mut self) -> Result<Recovered, StoreError> {
+        self.inner.recover()
+    }
+
+    fn apply(&mut self, ops: Vec<(OpId, StoreOp)>) -> Vec<(OpId, StoreOutcome)> {
+        let shut = self.gate.shut.lock().unwrap();
+        drop(self.gate.opened.wait_while(shut, |shut| *shut).unwrap());
+        self.inner.apply(ops)
+    }
 }

@@ -1,7 +1,10 @@
 //! Starting, stopping, restarting.
 
-use crosscast::{Error, Item, ListenError, Node, Policy, Scheme, SecretKey, Since, Source, StartError};
+use crosscast::{
+    Error, Item, ListenError, Node, Policy, Scheme, SecretKey, Since, Source, StartError, Transport, TransportError,
+};
 use crosscast_memory::{Hub, Memory};
+use crosscast_transport::{BoxFuture, Port};
 
 use crate::support::{Folder, builder, neighbours, node, numbered, soon, texts};
 
@@ -96,6 +99,55 @@ async fn a_start_that_lacks_something_says_what() {
     let error = soon(builder(&hub, 2).listen("memory:n1").start()).await.unwrap_err();
     assert!(matches!(&error, StartError::Listen { reason: ListenError::AddressInUse, .. }), "{error}");
     assert_eq!(error.to_string(), "cannot listen on memory:n1: another program has the address");
+}
+
+/// A transport that cannot work.
+struct Broken;
+
+impl Transport for Broken {
+    fn scheme(&self) -> Scheme {
+        Scheme::Ygg
+    }
+
+    fn run(self: Box<Self>, _: Port) -> BoxFuture<'static, Result<(), TransportError>> {
+        Box::pin(async { Err(TransportError::Config("no daemon".to_owned())) })
+    }
+}
+
+#[tokio::test]
+async fn a_transport_that_cannot_work_is_named_with_its_reason() {
+    let hub = Hub::new();
+    let broken = || builder(&hub, 1).transport(Box::new(Broken));
+    let error = soon(broken().listen("ygg://[200::1]:1").start()).await.unwrap_err();
+    let words = "the transport for ygg locators cannot work: configuration cannot be used: no daemon";
+    assert_eq!(error.to_string(), words);
+    // Not listened on, it does not keep the others from working.
+    let a = soon(broken().listen("memory:n1").start()).await.unwrap();
+    let reason = TransportError::Config("no daemon".to_owned());
+    soon(async {
+        while a.failed_transports() != [(Scheme::Ygg, reason.clone())] {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(soon(a.listen("ygg://[200::1]:1")).await.unwrap_err().to_string(), words);
+    assert_eq!(soon(a.status()).await.unwrap().listen.len(), 1);
+}
+
+fn is_send<T: Send>(value: T) -> T {
+    value
+}
+
+#[tokio::test]
+async fn everything_can_be_moved_between_threads() {
+    let hub = Hub::new();
+    let a = soon(is_send(builder(&hub, 1).start())).await.unwrap();
+    let (group, _) = is_send(a.create_group("g", Policy::Open, false)).await.unwrap();
+    let mut reader = is_send(is_send(a.subscribe(Source::Group(group), Since::Now, WINDOW)).await.unwrap());
+    is_send(a.publisher(group, crosscast::PublishOptions::default()));
+    soon(is_send(a.publish(group, "x"))).await.unwrap();
+    assert!(soon(is_send(reader.next())).await.is_some());
+    soon(is_send(a.shutdown())).await;
 }
 
 #[tokio::test]
