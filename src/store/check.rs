@@ -16,8 +16,8 @@ pub const KEY_BYTES_MAX: usize = 256;
 pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Pairs may exceed the quota by this much, so that cursors and replay windows of a full store can still move on.
 pub const PAIR_RESERVE_BYTES: u64 = 1024 * 1024;
-/// Largest commit as written: sixty messages of full size; bounds what recovery must hold in memory at once.
-pub const COMMIT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest commit as written: 240 messages of full size; bounds what recovery must hold in memory at once.
+pub const COMMIT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The longest fixed part of any write on disk: that of an append.
 const WRITE_HEAD_LEN: usize = 166;
@@ -36,11 +36,11 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Whether the commit fits a store that holds `live` bytes; what the same commit frees is not counted in its favour.
-    pub(crate) fn fits(&self, live: u64, quota: u64) -> bool {
-        let after = live.saturating_add(self.log_growth).saturating_add(self.pair_growth);
+    /// Whether the commit fits a store that holds `live` bytes, of which it frees `freed`.
+    pub(crate) fn fits(&self, live: u64, freed: u64, quota: u64) -> bool {
+        let growth = self.log_growth.saturating_add(self.pair_growth);
         let limit = if self.log_growth > 0 { quota } else { quota.saturating_add(PAIR_RESERVE_BYTES) };
-        (self.log_growth == 0 && self.pair_growth == 0) || after <= limit
+        growth == 0 || live.saturating_sub(freed).saturating_add(growth) <= limit
     }
 }
 

@@ -17,6 +17,7 @@ mod model;
 pub use chance::{Chance, chance_op, record};
 pub use model::Model;
 
+use bytes::Bytes;
 use crosscast_port::{Durability, LogId, LogPos, OpId, Recovered, Space, StoreError, StoreOp, StoreOutcome, Write};
 
 use crate::{ENTRY_COST, Store};
@@ -41,6 +42,7 @@ pub fn sit(examinee: &mut impl Examinee) {
     let refused: u32 = (0..24).map(|seed| agrees_with_the_model(examinee, seed, 150)).sum();
     assert!(refused > 100, "the quota was reached {refused} times only");
     a_full_store_takes_what_frees_and_then_records_again(examinee);
+    trimming_ahead_frees_only_what_is_there(examinee);
     positions_never_return(examinee);
     reading_stops_at_the_limit_and_goes_on_there(examinee);
     churn_does_not_fill_the_disk(examinee);
@@ -121,6 +123,32 @@ pub fn a_full_store_takes_what_frees_and_then_records_again(examinee: &mut impl 
     assert_eq!(ask(&mut store, append(taken + 1)), StoreOutcome::Failed(StoreError::Full));
     assert_eq!(ask(&mut store, commit(vec![Write::Trim { log, through: LogPos(2) }])), StoreOutcome::Committed);
     assert_eq!(ask(&mut store, append(taken + 1)), StoreOutcome::Committed);
+    // a log of fixed size: what goes makes room for what comes with it
+    for pos in 100..200 {
+        let item = record(pos, Some(pos), 1_000);
+        let writes = vec![Write::Append { log, item }, Write::Forget { log, through: LogPos(pos - 5) }];
+        assert_eq!(ask(&mut store, commit(writes)), StoreOutcome::Committed);
+    }
+}
+
+/// What comes after a trim stays, though the trim named a later position, until it is trimmed itself.
+pub fn trimming_ahead_frees_only_what_is_there(examinee: &mut impl Examinee) {
+    let mut store = examinee.open(u64::MAX);
+    store.recover().unwrap();
+    let mut model = Model::new(u64::MAX);
+    let log = LogId([1; 32]);
+    let append = |pos| Write::Append { log, item: record(pos, Some(pos), 100) };
+    let trim = |through| Write::Trim { log, through: LogPos(through) };
+    for write in
+        [append(1), trim(100), append(50), append(55), trim(52), append(60), trim(40), trim(u64::MAX), append(70)]
+    {
+        let op = commit(vec![write]);
+        assert_eq!(ask(&mut store, op.clone()), model.answer(&op));
+        store = examinee.reopen(store);
+        assert_eq!(store.recover(), Ok(model.recovered()));
+        let read = StoreOp::Read { log, after: LogPos(0), max_bytes: u32::MAX };
+        assert_eq!(ask(&mut store, read.clone()), model.answer(&read));
+    }
 }
 
 /// A position is given once, also when everything under it was forgotten and the store reopened.
@@ -139,7 +167,11 @@ pub fn positions_never_return(examinee: &mut impl Examinee) {
             assert_eq!(store.recover().unwrap(), Recovered { next_pos: pos + 6, ..Recovered::default() });
         }
     }
-    (0..50).for_each(|_| drop(store.apply(Vec::new())));
+    // then for long nothing that has a position, so that whatever named one is gone
+    for round in 0..400u64 {
+        let put = Write::Put { space: Space::Meta, key: Bytes::new(), value: vec![round as u8; 300].into() };
+        assert_eq!(ask(&mut store, commit(vec![put])), StoreOutcome::Committed);
+    }
     let mut store = examinee.reopen(store);
     assert_eq!(store.recover().unwrap().next_pos, 1_997);
     let late = commit(vec![Write::Append { log, item: record(1_996, None, 1) }]);

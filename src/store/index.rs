@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use crosscast_port::{LogId, LogPos};
+use crosscast_port::{LogId, LogPos, Write};
+
+use crate::check::ENTRY_COST;
 
 /// Where a record's bytes are.
 pub(crate) trait Place {
@@ -142,6 +144,32 @@ impl<P: Place> Index<P> {
         } else if log.slots.capacity() > log.slots.len().saturating_mul(4).max(64) {
             log.slots.shrink_to(log.slots.len().saturating_mul(2));
         }
+    }
+
+    /// Cost of what the trims and forgets of a commit free of what is held before it.
+    pub(crate) fn freed(&self, writes: &[Write]) -> u64 {
+        let mut ends: BTreeMap<LogId, (u64, u64)> = BTreeMap::new();
+        for write in writes {
+            match write {
+                Write::Trim { log, through } => {
+                    let (trim, _) = ends.entry(*log).or_default();
+                    *trim = through.0.max(*trim);
+                }
+                Write::Forget { log, through } => {
+                    let (_, forget) = ends.entry(*log).or_default();
+                    *forget = through.0.max(*forget);
+                }
+                Write::Append { .. } | Write::Release { .. } | Write::Put { .. } | Write::Delete { .. } => {}
+            }
+        }
+        let mut freed = 0u64;
+        for (id, (trim, forget)) in ends {
+            let Some(log) = self.logs.get(&id) else { continue };
+            let (forgotten, trimmed) = (log.first_after(forget), log.first_after(trim.max(forget)));
+            let bytes: u64 = log.slots.range(..trimmed).map(|slot| u64::from(slot.place.kept())).sum();
+            freed = freed.saturating_add(bytes).saturating_add(ENTRY_COST.saturating_mul(forgotten as u64));
+        }
+        freed
     }
 
     /// One record.

@@ -64,7 +64,8 @@ impl MemoryStore {
             self.pairs.get(&name).map_or(0, |value| pair_cost(key.len(), value.len()))
         };
         let checked = check(&writes, self.next_pos, held)?;
-        if !checked.fits(self.live_bytes, self.quota_bytes) {
+        let fits = |freed| checked.fits(self.live_bytes, freed, self.quota_bytes);
+        if !fits(0) && !fits(self.index.freed(&writes)) {
             return Err(StoreError::Full);
         }
         self.next_pos = checked.next_pos;

@@ -1,4 +1,6 @@
-//! Random operations: mostly legal, often on the same few logs and keys, decided by a seed.
+//! Random operations, decided by a seed.
+//!
+//! Mostly legal, on so few logs and keys that they meet; records of very different length.
 
 use bytes::Bytes;
 use crosscast_port::{Durability, LogEntry, LogId, LogItem, LogPos, Space, StoreOp, Write};

@@ -1,4 +1,6 @@
 //! What a store should be: everything in plain vectors, searched through and counted anew each time.
+//!
+//! Slow and obvious on purpose; the words are the port's.
 
 use std::collections::BTreeMap;
 
@@ -96,7 +98,10 @@ impl Model {
         }
         let reserve = if log_growth > 0 { 0 } else { PAIR_RESERVE_BYTES };
         let growth = log_growth + pair_growth;
-        (growth > 0 && self.live_bytes() + growth > self.quota_bytes.saturating_add(reserve))
+        let mut freed = self.clone();
+        let frees = writes.iter().filter(|write| matches!(write, Write::Trim { .. } | Write::Forget { .. }));
+        frees.for_each(|write| freed.write(write));
+        (growth > 0 && freed.live_bytes() + growth > self.quota_bytes.saturating_add(reserve))
             .then_some(StoreError::Full)
     }
 

@@ -87,10 +87,11 @@ impl Engine {
         // what waits costs no more than its bytes, and a new pair no less than one that is replaced
         let ceiling = self.shelf.ledger.live.saturating_add(self.batch.buffer.len() as u64);
         let mut checked = check(writes, self.batch.next_pos, |_, _| 0)?;
-        if !checked.fits(ceiling, self.config.quota_bytes) {
+        if !checked.fits(ceiling, 0, self.config.quota_bytes) {
             self.settle(answers);
             checked = check(writes, self.shelf.next_pos, |space, key| self.shelf.pair_cost(space, key))?;
-            if !checked.fits(self.shelf.ledger.live, self.config.quota_bytes) {
+            let freed = self.shelf.index.freed(writes);
+            if !checked.fits(self.shelf.ledger.live, freed, self.config.quota_bytes) {
                 return Err(StoreError::Full);
             }
         }
