@@ -47,7 +47,7 @@ impl Node {
             Some(group) if group.publishes_as(self.config.node, self.now.wall).is_none() => Some(Refusal::NotAllowed),
             Some(group) if group.is_sealed() && group.content.is_none() => Some(Refusal::NotAllowed),
             Some(group) if group.publisher.waiting_bytes >= self.config.sizes.gather_bytes => Some(Refusal::Busy),
-            Some(_) if self.own.len() >= limits::OUTCOMES => Some(Refusal::Busy),
+            Some(group) if self.own.len() >= limits::OUTCOMES && !group.neighbours.is_empty() => Some(Refusal::Busy),
             Some(_) => None,
         };
         let weight = publish::weight(&entries);
@@ -180,6 +180,12 @@ impl Node {
 
     /// Follows an own message until it runs out.
     pub(super) fn follow(&mut self, id: MessageId, to: Destination, len: u64, expires: WallMillis) {
+        if self.own.len() >= limits::OUTCOMES
+            && let Some((_, oldest)) = self.expiries.first().copied()
+        {
+            // Only a publisher without neighbours gets here: what it said first has waited longest in vain.
+            self.finish(oldest, State::Dropped);
+        }
         self.own.insert(id, Own { to, len, acks: 0, refused: 0, expires });
         self.expiries.insert((expires, id));
         self.arm_expiry();

@@ -172,7 +172,7 @@ impl Node {
             return None;
         };
         let header = message.header();
-        let bytes = entries.iter().fold(0usize, |sum, entry| sum.saturating_add(entry.payload.len()));
+        let bytes = entries.payload_len();
         Some(Arc::new(Delivery {
             source,
             id: message.id(),

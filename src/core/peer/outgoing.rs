@@ -33,7 +33,8 @@ pub(crate) enum Cargo {
 struct OutLane {
     queue: VecDeque<(RawFrame, Option<Cargo>)>,
     queued_bytes: u64,
-    writable: u64,
+    /// Below zero after a frame that overdrew: the next grants pay for it first.
+    writable: i64,
     granted: u64,
     charged: u64,
     sent: u64,
@@ -105,7 +106,7 @@ impl Outgoing {
                 let Some((frame, cargo)) = state.queue.pop_front() else { break };
                 let len = frame.body_len() as u64;
                 state.queued_bytes = state.queued_bytes.saturating_sub(len);
-                state.writable = state.writable.saturating_sub(len.max(1));
+                state.writable = state.writable.saturating_sub_unsigned(len.max(1));
                 if let Some(cargo) = cargo {
                     state.charged = state.charged.saturating_add(charge(&frame));
                     state.sent = state.sent.saturating_add(1);
@@ -122,7 +123,7 @@ impl Outgoing {
     /// The transport takes more.
     pub(crate) fn writable(&mut self, lane: Lane, bytes: u32) {
         let state = self.lane_mut(lane);
-        state.writable = state.writable.saturating_add(u64::from(bytes));
+        state.writable = state.writable.saturating_add(i64::from(bytes));
     }
 
     /// The peer grants, as a total since link-up.
@@ -184,5 +185,26 @@ impl Outgoing {
     /// Whether a lane has frames of this type waiting: one PING at a time is enough.
     pub(crate) fn has_waiting(&self, frame_type: FrameType) -> bool {
         self.control.queue.iter().any(|(frame, _)| frame.frame_type == frame_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_that_overdrew_is_paid_for_before_the_next_goes() {
+        let mut out = Outgoing::default();
+        for _ in 0..2 {
+            out.push(RawFrame::new(FrameType::FLOOR, Lane::Control, Bytes::from_static(&[0; 100])));
+        }
+        out.writable(Lane::Control, 10);
+        assert_eq!(out.pump(Instant(0)).len(), 1);
+        out.writable(Lane::Control, 90);
+        assert_eq!(out.pump(Instant(0)).len(), 0, "the balance is zero");
+        out.writable(Lane::Control, 1);
+        assert_eq!(out.pump(Instant(0)).len(), 1);
     }
 }

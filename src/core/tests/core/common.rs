@@ -10,7 +10,8 @@ use crosscast_core::{
     Since, Sizes, Source, Times,
 };
 use crosscast_port::{DownReason, LinkId, LinkTraits, LinkUp, Recovered, Report, Request, Role};
-use crosscast_store::{MemoryStore, Store};
+
+use crate::shelf::Shelf;
 use crosscast_wire::{
     Class, Entry, GroupId, Instance, Lane, Locator, MessageId, NodeId, PathKind, PathReason, Policy, RawFrame,
     RustCrypto, Scheme, SecretKey, Ticket, WallMillis,
@@ -19,7 +20,7 @@ use crosscast_wire::{
 pub(crate) struct Host {
     pub(crate) key: SecretKey,
     pub(crate) node: Node,
-    pub(crate) store: MemoryStore,
+    pub(crate) store: Shelf,
     pub(crate) replies: BTreeMap<u64, Reply>,
     pub(crate) deliveries: Vec<(ReaderId, Arc<Delivery>)>,
     pub(crate) outcomes: Vec<Outcome>,
@@ -75,11 +76,11 @@ impl Net {
 
     pub(crate) fn add(&mut self, key: SecretKey, start: u32) -> usize {
         let config = config(&key, start);
-        self.add_with(key, config, MemoryStore::new(1 << 30))
+        self.add_with(key, config, Shelf::default())
     }
 
-    pub(crate) fn add_with(&mut self, key: SecretKey, config: Config, mut store: MemoryStore) -> usize {
-        let recovered: Recovered = store.recover().unwrap();
+    pub(crate) fn add_with(&mut self, key: SecretKey, config: Config, store: Shelf) -> usize {
+        let recovered: Recovered = store.recover();
         let node = Node::new(config, recovered, self.now);
         self.hosts.push(Host {
             key,
@@ -147,9 +148,8 @@ impl Net {
         match output {
             Output::Link(request) => self.request(host, request),
             Output::Store(op, store) => {
-                for (op, outcome) in self.hosts[host].store.apply(vec![(op, store)]) {
-                    self.inputs.push_back((host, Input::Stored(op, outcome)));
-                }
+                let outcome = self.hosts[host].store.apply(store);
+                self.inputs.push_back((host, Input::Stored(op, outcome)));
             }
             Output::Sign(op, job) => self.inputs.push_back((host, Input::Signed(op, job.run(&RustCrypto, &key)))),
             Output::Verify(op, job) => self.inputs.push_back((host, Input::Verified(op, job.run(&RustCrypto)))),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+mod shelf;
 
 use bytes::Bytes;
 use common::Net;
@@ -106,7 +107,7 @@ fn a_restart_forgets_nothing_and_repeats_nothing() {
         net.cut(1, LinkId(link));
     }
     net.publish(0, group, "two");
-    let store = std::mem::replace(&mut net.hosts[1].store, crosscast_store::MemoryStore::new(0));
+    let store = std::mem::take(&mut net.hosts[1].store);
     let key = net.hosts[1].key.clone();
     let config = common::config(&key, 1_700_000_100);
     let back = net.add_with(key, config, store);
