@@ -15,7 +15,8 @@ impl Node {
             match &mut state.phase {
                 Phase::Draining => return,
                 Phase::Open => self.on_frame(link, &raw),
-                Phase::Hello(shake) if shake.proof_seen => {
+                // Lanes may overtake each other: data that was sent behind the proof can be here before it.
+                Phase::Hello(shake) if shake.proof_seen || raw.lane != Lane::Control => {
                     shake.early_bytes = shake.early_bytes.saturating_add(raw.body_len()).saturating_add(64);
                     if shake.early_bytes > limits::EARLY_BYTES {
                         return self.blame(link, Reject::OverCredit);

@@ -217,6 +217,24 @@ fn frames_before_the_hello_end_the_link() {
 }
 
 #[test]
+fn data_that_overtakes_the_proof_waits_for_it_within_bounds() {
+    let mut net = Net::new(1);
+    let up = common::link_up(crosscast_port::Role::Listener, Bytes::from_static(b"b"));
+    net.input(0, Input::Link(Report::Up { link: LinkId(9), up: Box::new(up) }));
+    let early = || RawFrame::new(FrameType::MESSAGE, Lane::Normal, Bytes::from(vec![0; 100_000]));
+    let rejects = |net: &mut Net| match net.command(0, Command::Status) {
+        Some(Reply::Status(status)) => status.rejects,
+        other => panic!("{other:?}"),
+    };
+    for _ in 0..2 {
+        net.input(0, Input::Link(Report::Frames { link: LinkId(9), frames: vec![early()] }));
+    }
+    assert!(rejects(&mut net).is_empty());
+    net.input(0, Input::Link(Report::Frames { link: LinkId(9), frames: vec![early()] }));
+    assert_eq!(rejects(&mut net), [("over-credit", 1)]);
+}
+
+#[test]
 fn garbage_ends_the_link_and_nothing_else() {
     let (mut net, group) = chain(3);
     let link = net.wires.keys().find(|(host, _)| *host == 1).unwrap().1;
