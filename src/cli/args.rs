@@ -216,8 +216,8 @@ pub(crate) struct SubArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
     /// NodeIds, separated by commas
-    #[arg(value_name = "KEY", value_delimiter = ',', required = true)]
-    pub(crate) nodes: Vec<String>,
+    #[arg(value_name = "KEY[,KEY..]")]
+    pub(crate) nodes: String,
     /// What to send; without it, all of standard input
     pub(crate) text: Option<String>,
     /// How long it matters, such as 30s, 10m

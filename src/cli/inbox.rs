@@ -33,7 +33,7 @@ pub(crate) async fn send(client: &Client, args: SendArgs, context: &mut Context)
         None => all_of_standard_input(MESSAGE_MAX)?,
     };
     let mut sent = Vec::new();
-    for node in &args.nodes {
+    for node in args.nodes.split(',').map(str::trim) {
         let mut query = vec![format!("wait={}", wait_word(args.wait))];
         query.extend(client.wait_ms().map(|wait| format!("timeout_ms={wait}")));
         query.extend(args.life.map(|life| format!("life_ms={}", life.as_millis())));
@@ -42,7 +42,7 @@ pub(crate) async fn send(client: &Client, args: SendArgs, context: &mut Context)
         if !context.json {
             context.out.line(&format!("{} {}", view.id, view.state))?;
         }
-        sent.push(SentTo { node: node.clone(), sent: view });
+        sent.push(SentTo { node: node.to_owned(), sent: view });
     }
     let ending = ending(&sent, args.wait, context.json);
     if context.json {
