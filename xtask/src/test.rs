@@ -139,7 +139,7 @@ fn nextest_counts(text: &str) -> Tally {
 }
 
 /// Adds up `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`.
-fn libtest_counts(text: &str) -> Tally {
+pub(crate) fn libtest_counts(text: &str) -> Tally {
     let mut tally = Tally::default();
     for line in text.lines() {
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {

@@ -1,8 +1,9 @@
 //! `cargo xtask prove NAME`: the full-size bars, measured and written down.
 //!
-//! A bar is a sentence and a command whose last line is one JSON object `{value, pass, seed?}`. For each bar one JSON
-//! line `{id, bar, value, pass, command, seed, commit, secs}` goes into `docs/proof/NAME.jsonl`, in place of the older
-//! line of the same id. What was measured on changes that were not committed says so in its commit.
+//! A bar is a sentence and a command. A command that ends with one JSON object `{value, pass, seed?}` speaks for itself;
+//! of any other the value is its last object, or how many tests passed and failed, and it passes when it ends well. For
+//! each bar one JSON line `{id, bar, value, pass, command, seed, commit, secs}` goes into `docs/proof/NAME.jsonl`, in
+//! place of the older line of the same id. What was measured on changes that were not committed says so in its commit.
 
 mod first_message;
 
@@ -16,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::metadata::Workspace;
 use crate::run::{self, Log};
+use crate::test::libtest_counts;
 
 /// One claim that can be measured.
 pub(crate) struct Bar {
@@ -23,7 +25,7 @@ pub(crate) struct Bar {
     pub(crate) id: &'static str,
     /// The claim, with its figure.
     pub(crate) text: &'static str,
-    /// What measures it, typed at the root of the repository.
+    /// What measures it, typed at the root of the repository; `NAME=VALUE` words in front set the environment.
     pub(crate) command: &'static [&'static str],
 }
 
@@ -59,6 +61,7 @@ pub(crate) fn main(name: Option<&str>, only: Option<&str>) -> Result<bool> {
 }
 
 /// What a bar's command came to.
+#[derive(Clone, Debug, PartialEq)]
 struct Measured {
     value: Value,
     pass: bool,
@@ -66,19 +69,40 @@ struct Measured {
     secs: f64,
 }
 
-/// Runs one bar's command; a command that breaks is a bar that does not pass, with the reason for its value.
 fn measure(workspace: &Workspace, bar: &Bar) -> Result<Measured> {
-    let (program, args) = bar.command.split_first().context("a bar without a command")?;
-    let mut command = if *program == "cargo" { run::cargo() } else { Command::new(program) };
-    command.args(args).current_dir(&workspace.root);
+    let mut command = command(bar.command)?;
+    command.current_dir(&workspace.root);
     let mut log = Log::create(workspace.target.join("xtask").join(format!("prove-{}.log", bar.id)))?;
     let start = Instant::now();
     let done = log.run(&mut command)?;
     let secs = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
-    let result = last_object(&done.text);
-    let field = |name: &str| result.as_ref().and_then(|object| object.get(name)).cloned().unwrap_or(Value::Null);
-    let value = if result.is_some() { field("value") } else { json!("the command printed no result") };
-    Ok(Measured { value, pass: done.ok && field("pass") == Value::Bool(true), seed: field("seed"), secs })
+    Ok(Measured { secs, ..judged(done.ok, &done.text) })
+}
+
+fn command(words: &[&str]) -> Result<Command> {
+    let settings = words.iter().map_while(|word| word.split_once('='));
+    let mut rest = words.iter().skip(settings.clone().count());
+    let program = rest.next().context("a bar without a command")?;
+    let mut command = if *program == "cargo" { run::cargo() } else { Command::new(program) };
+    command.envs(settings).args(rest);
+    Ok(command)
+}
+
+/// A command that says nothing that can be counted proves nothing, however well it ends.
+fn judged(ok: bool, text: &str) -> Measured {
+    let (value, pass, seed) = match last_object(text) {
+        Some(object) if object.contains_key("pass") => {
+            let field = |name: &str| object.get(name).cloned().unwrap_or(Value::Null);
+            (field("value"), field("pass") == Value::Bool(true), field("seed"))
+        }
+        Some(object) => (Value::Object(object), true, Value::Null),
+        None => {
+            let counts = libtest_counts(text);
+            let value = json!({ "passed": counts.passed, "failed": counts.failed });
+            (value, counts.passed > 0 && counts.failed == 0, Value::Null)
+        }
+    };
+    Measured { value, pass: ok && pass, seed, secs: 0.0 }
 }
 
 /// The line that is kept, its fields in the order in which a reader asks.
@@ -133,6 +157,8 @@ fn commit(root: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -150,6 +176,25 @@ mod tests {
         let text = "building\n{\"event\":\"node\"}\n{\"value\":7,\"pass\":true}\nbye\n";
         assert_eq!(last_object(text).and_then(|object| object.get("value").cloned()), Some(json!(7)));
         assert_eq!(last_object("nothing"), None);
+    }
+
+    #[test]
+    fn a_command_is_judged_by_what_it_says_and_how_it_ends() {
+        let says = judged(true, "{\"value\":7,\"pass\":true,\"seed\":3}\n");
+        assert_eq!((says.value, says.pass, says.seed), (json!(7), true, json!(3)));
+        assert!(!judged(true, "{\"value\":7,\"pass\":false}\n").pass);
+        assert!(!judged(false, "{\"value\":7,\"pass\":true}\n").pass);
+        assert!(judged(true, "{\"seeds\":9,\"failed\":0}\n").pass);
+        assert!(judged(true, "test result: ok. 3 passed; 0 failed; 0 ignored\n").pass);
+        assert!(!judged(true, "test result: ok. 0 passed; 0 failed; 0 ignored\n").pass, "nothing was tested");
+        assert!(!judged(true, "").pass, "nothing was said");
+    }
+
+    #[test]
+    fn settings_stand_before_the_program() {
+        let command = command(&["SIZE=5", "python3", "a.py", "--x=1"]).unwrap();
+        assert_eq!(run::spelled(&command), "python3 a.py --x=1");
+        assert_eq!(command.get_envs().count(), 1);
     }
 
     #[test]
