@@ -165,8 +165,9 @@ impl<P: Place> Index<P> {
         let mut freed = 0u64;
         for (id, (trim, forget)) in ends {
             let Some(log) = self.logs.get(&id) else { continue };
-            let (forgotten, trimmed) = (log.first_after(forget), log.first_after(trim.max(forget)));
-            let bytes: u64 = log.slots.range(..trimmed).map(|slot| u64::from(slot.place.kept())).sum();
+            let (forgotten, end) = (log.first_after(forget), log.first_after(trim.max(forget)));
+            let start = log.first_after(log.trimmed).min(end);
+            let bytes: u64 = log.slots.range(start..end).map(|slot| u64::from(slot.place.kept())).sum();
             freed = freed.saturating_add(bytes).saturating_add(ENTRY_COST.saturating_mul(forgotten as u64));
         }
         freed
