@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod messages;
+mod records;
 
 pub use messages::{cbor, entries, manifest, message, plaintext, sealed, text};
+pub use records::{chain, floor, frame, hello, peer_record, ticket};
 
 /// A target: takes any bytes, panics when a format breaks its word.
 pub type Target = fn(&[u8]);
@@ -21,4 +23,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sealed", sealed),
     ("plaintext", plaintext),
     ("text", text),
+    ("hello", hello),
+    ("chain", chain),
+    ("floor", floor),
+    ("peer_record", peer_record),
+    ("ticket", ticket),
+    ("frame", frame),
 ];

@@ -1,0 +1,66 @@
+//! Writes seeds of the corpus that are golden vectors: hellos, records, tickets, and one frame of each shape.
+//!
+//! `cargo run --example vector_seeds`; the result is committed.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Target, kind of vector, name of the vector.
+const CHOSEN: &[(&str, &str, &str)] = &[
+    ("hello", "hello", "with everything"),
+    ("hello", "hello", "with nothing optional"),
+    ("hello", "hello", "unknown ignorable key 128"),
+    ("chain", "capability", "from the group key"),
+    ("chain", "chain", "one link"),
+    ("chain", "chain", "three links"),
+    ("floor", "floor", "signed by the group key"),
+    ("floor", "floor", "signed by a holder of revoke"),
+    ("floor", "floor", "nothing revoked"),
+    ("peer_record", "peer-record", "with everything"),
+    ("peer_record", "peer-record", "with nothing optional"),
+    ("ticket", "ticket", "with everything"),
+    ("ticket", "ticket", "unknown ignorable key 128"),
+    ("frame", "frame", "HELLO"),
+    ("frame", "frame", "PROOF"),
+    ("frame", "frame", "CLOSE with a pause and a line"),
+    ("frame", "frame", "PING"),
+    ("frame", "frame", "PING with unknown ignorable key 128"),
+    ("frame", "frame", "CREDIT on lane 2"),
+    ("frame", "frame", "ACK of three lanes"),
+    ("frame", "frame", "REFUSE with code 3"),
+    ("frame", "frame", "CHAIN"),
+    ("frame", "frame", "FLOOR of another signer with a chain"),
+    ("frame", "frame", "SUBSCRIBE with a chain"),
+    ("frame", "frame", "RESUME of three windows"),
+    ("frame", "frame", "RESUME with more to come"),
+    ("frame", "frame", "MESSAGE with a full hop map"),
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut vectors: Vec<Value> = Vec::new();
+    for file in std::fs::read_dir(root.join("../../docs/spec/vectors"))? {
+        vectors.extend(serde_json::from_str::<Vec<Value>>(&std::fs::read_to_string(file?.path())?)?);
+    }
+    for (target, kind, name) in CHOSEN {
+        let chosen = vectors.iter().find(|vector| vector["kind"] == *kind && vector["name"] == *name);
+        let vector = chosen.ok_or_else(|| format!("no {kind} vector named {name}"))?;
+        let folder = root.join("corpus").join(target);
+        std::fs::create_dir_all(&folder)?;
+        let file: String = name.to_lowercase().replace(' ', "-");
+        std::fs::write(folder.join(file), seed(vector).ok_or("a vector without bytes")?)?;
+    }
+    Ok(())
+}
+
+/// The bytes, behind type and lane where the kind has them.
+fn seed(vector: &Value) -> Option<Vec<u8>> {
+    let number = |name: &str| vector["context"][name].as_u64().and_then(|n| u8::try_from(n).ok());
+    let mut seed: Vec<u8> = [number("type"), number("lane")].into_iter().flatten().collect();
+    let hex = vector["bytes"].as_str()?;
+    for at in (0..hex.len()).step_by(2) {
+        seed.push(u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?);
+    }
+    Some(seed)
+}
