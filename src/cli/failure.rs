@@ -15,12 +15,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(code: Code, cause: impl Into<String>) -> Self {
-        Self {
-            code: code.word().to_owned(),
-            cause: cause.into(),
-            next: code.next().to_owned(),
-            exit: code.exit(),
-        }
+        Self { code: code.word().to_owned(), cause: cause.into(), next: code.next().to_owned(), exit: code.exit() }
     }
 
     /// What the system said about a file or stream.
@@ -51,8 +46,7 @@ impl Failure {
     /// Tells it on stderr: as text, or as one JSON object.
     pub(crate) fn tell(&self, json: bool) {
         if json {
-            let body =
-                ErrorBody { code: self.code.clone(), cause: self.cause.clone(), next: self.next.clone() };
+            let body = ErrorBody { code: self.code.clone(), cause: self.cause.clone(), next: self.next.clone() };
             eprintln!("{}", crosscast_api::json(&body).unwrap_or_default());
         } else {
             eprintln!("{self}");

@@ -52,8 +52,7 @@ pub(crate) fn make(home: &Home, settings: &Settings) -> Result<Identity, Failure
     let identity = Identity::generate().map_err(ApiError::from)?;
     identity.save_new(&home.identity()).map_err(ApiError::from)?;
     let failed = |error: std::io::Error| Failure::io(home.config().display(), &error);
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.config()).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.config()).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     Ok(identity)
 }

@@ -113,10 +113,7 @@ fn home(global: &Global) -> Result<Home, Failure> {
 }
 
 /// Runs a client verb.
-fn ask(
-    global: &Global,
-    verb: impl AsyncFnOnce(Client, &mut Context) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn ask(global: &Global, verb: impl AsyncFnOnce(Client, &mut Context) -> Result<(), Failure>) -> Result<(), Failure> {
     let socket = home(global)?.socket();
     crosscast_api::check_path(&socket)?;
     let client = Client::new(&socket, global.timeout);

@@ -206,7 +206,8 @@ impl Tally {
             // Somebody should have answered, and the time is over.
             return Err(Failure::new(Code::Timeout, cause));
         }
-        Failure::new(Code::NotAcknowledged, format!("{cause}: nobody of the group is linked")).tell_notice(context.json);
+        Failure::new(Code::NotAcknowledged, format!("{cause}: nobody of the group is linked"))
+            .tell_notice(context.json);
         Ok(())
     }
 }

@@ -126,7 +126,9 @@ fn tell(notice: &Notice) {
         Notice::DialFailed { locator, error } => tracing::debug!(%locator, ?error, "dial failed"),
         Notice::Listening { locator } => tracing::info!(%locator, "listening"),
         Notice::ListenFailed { locator, error } => tracing::warn!(%locator, ?error, "not listening"),
-        Notice::Pinned { locator, node } => tracing::info!(%locator, %node, "first key seen there is expected from now on"),
+        Notice::Pinned { locator, node } => {
+            tracing::info!(%locator, %node, "first key seen there is expected from now on")
+        }
         Notice::ClockSkew { node, skew_ms } => tracing::warn!(%node, skew_ms, "a peer's clock differs"),
         Notice::StoreFailed { code } => tracing::warn!(code, "the store refuses writes"),
         // The enum is open; what it gains is at least seen.

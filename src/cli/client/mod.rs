@@ -84,7 +84,11 @@ impl Client {
         self.answer(Method::POST, path, Some("application/octet-stream"), whole(bytes)).await
     }
 
-    pub(crate) async fn post_json<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
+    pub(crate) async fn post_json<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Failure> {
         let body = serde_json::to_vec(body).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
         self.answer(Method::POST, path, Some("application/json"), whole(body)).await
     }

@@ -104,8 +104,10 @@ mod tests {
 
     #[test]
     fn events_are_read_whatever_the_chunks() {
-        let text = b"id: 1.0\n\n: alive\n\nid: 2.0\ndata: {\"a\":1}\n\nevent: gap\ndata: x\ndata: y\r\n\r\ndata: cut off";
-        let event = |name: &str, data: &str| Event { name: name.into(), data: data.into(), last_id: Some("2.0".into()) };
+        let text =
+            b"id: 1.0\n\n: alive\n\nid: 2.0\ndata: {\"a\":1}\n\nevent: gap\ndata: x\ndata: y\r\n\r\ndata: cut off";
+        let event =
+            |name: &str, data: &str| Event { name: name.into(), data: data.into(), last_id: Some("2.0".into()) };
         for size in 1..=text.len() {
             let (events, last) = read(text, size);
             assert_eq!(events, vec![event("", "{\"a\":1}"), event("gap", "x\ny")], "chunks of {size}");

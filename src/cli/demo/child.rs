@@ -153,7 +153,11 @@ async fn ready(place: &Place, child: &mut Child) -> Result<StatusView, Failure> 
         }
         let ended = child.try_wait().map_err(|error| Failure::io(format!("node {}", place.name), &error))?;
         if let Some(status) = ended {
-            let cause = format!("node {} ended while it was starting ({status}); see {}/log", place.name, place.home.dir().display());
+            let cause = format!(
+                "node {} ended while it was starting ({status}); see {}/log",
+                place.name,
+                place.home.dir().display()
+            );
             return Err(Failure::new(Code::DemoFailed, cause));
         }
         if start.elapsed() > READY {

@@ -23,6 +23,13 @@ const UNDER_WAY: u32 = 1_024;
 /// Lines and bytes handed over at once. A quarter of what may be under way; 64 KiB.
 const PIECE: (usize, usize) = (256, 64 << 10);
 
+/// Of up to this many lines each is handed over by itself, so that each travels as a message of its own. 256: a person
+/// follows them; more are a load, and go as batches.
+const SINGLY: usize = 256;
+
+/// Pause between lines that go singly. 4 ms: a second for all of them.
+const PACE: Duration = Duration::from_millis(4);
+
 /// How long a line may wait for an acknowledgement, in milliseconds. 20 s: a killed neighbour is back within two.
 const PATIENCE_MS: u32 = 20_000;
 
@@ -55,6 +62,7 @@ async fn follow(place: &Place, group: &str, to: &mpsc::Sender<Happening>) -> Res
     let node = place.number;
     let path = format!("/v1/groups/{}/stream?since=oldest", escaped(group));
     let mut watch = Watch::open(place.client(), path).await?;
+    let _ = to.send(Happening::Reading).await;
     loop {
         let happening = match watch.next().await? {
             Occurrence::Data(data) => {
@@ -159,10 +167,14 @@ async fn feed_lines(
     to: mpsc::Sender<Happening>,
 ) {
     let mut next = first;
+    let at_once = if lines.len() <= SINGLY { 1 } else { PIECE.0 };
     while next < lines.len() {
+        if at_once == 1 {
+            tokio::time::sleep(PACE).await;
+        }
         let mut piece = BytesMut::new();
         let mut count = 0u32;
-        for line in lines.iter().skip(next).take(PIECE.0) {
+        for line in lines.iter().skip(next).take(at_once) {
             if count > 0 && piece.len().saturating_add(line.len()) > PIECE.1 {
                 break;
             }

@@ -62,7 +62,8 @@ fn read(from: impl Read, name: &Path) -> Result<Bytes, Failure> {
     let read = from.take(INPUT_MAX.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io(name.display(), &error))?;
     if bytes.len() as u64 > INPUT_MAX {
-        let cause = format!("{} has more than {INPUT_MAX} bytes, which the demonstration holds in memory", name.display());
+        let cause =
+            format!("{} has more than {INPUT_MAX} bytes, which the demonstration holds in memory", name.display());
         return Err(Failure::new(Code::TooLarge, cause));
     }
     Ok(bytes.into())

@@ -26,6 +26,9 @@ pub(crate) struct Seen {
     pub(crate) hops: u8,
 }
 
+/// A delivery whose place is not known yet: receiver, time, entry.
+type Early = (usize, Instant, Box<EntryView>);
+
 /// What came of an arrival.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Arrival {
@@ -58,7 +61,8 @@ pub(crate) struct Ledger {
     logged: usize,
     sent: Vec<bool>,
     receivers: Vec<Receiver>,
-    waiting: Vec<(usize, Instant, Box<EntryView>)>,
+    waiting: HashMap<Place, Vec<Early>>,
+    early: usize,
     networks: BTreeSet<String>,
     strange: u64,
 }
@@ -91,7 +95,8 @@ impl Ledger {
             logged: 0,
             sent: vec![false; count],
             receivers: std::iter::repeat_with(receiver).take(receivers).collect(),
-            waiting: Vec::new(),
+            waiting: HashMap::new(),
+            early: 0,
             networks: BTreeSet::new(),
             strange: 0,
         }
@@ -104,14 +109,18 @@ impl Ledger {
         }
     }
 
-    /// The next entry of the speaker's own log.
-    pub(crate) fn log(&mut self, view: &EntryView) {
+    /// The next entry of the speaker's own log; returns what had arrived before it.
+    pub(crate) fn log(&mut self, view: &EntryView) -> Vec<Arrival> {
         let expected = self.lines.get(self.logged);
         if view.from != self.speaker || view.payload.bytes().as_ref() != expected {
             self.strange = self.strange.saturating_add(1);
         }
-        self.places.insert((view.id.clone(), view.index), self.logged);
+        let place = (view.id.clone(), view.index);
+        let early = self.waiting.remove(&place).unwrap_or_default();
+        self.early = self.early.saturating_sub(early.len());
+        self.places.insert(place, self.logged);
         self.logged = self.logged.saturating_add(1);
+        early.into_iter().map(|(receiver, at, view)| self.judge(receiver, at, view)).collect()
     }
 
     /// Entries in the speaker's own log so far.
@@ -133,31 +142,26 @@ impl Ledger {
 
     /// Something arrived at a receiver; it is judged as soon as its place is known.
     pub(crate) fn arrive(&mut self, receiver: usize, at: Instant, view: Box<EntryView>) -> Option<Arrival> {
-        let known = self.places.contains_key(&(view.id.clone(), view.index));
-        if known || self.waiting.len() >= WAITING {
+        let place = (view.id.clone(), view.index);
+        if self.places.contains_key(&place) || self.early >= WAITING {
             return Some(self.judge(receiver, at, view));
         }
-        self.waiting.push((receiver, at, view));
+        self.waiting.entry(place).or_default().push((receiver, at, view));
+        self.early = self.early.saturating_add(1);
         None
-    }
-
-    /// Judges what waited and can be judged now.
-    pub(crate) fn settle(&mut self) -> Vec<Arrival> {
-        let waiting = std::mem::take(&mut self.waiting);
-        waiting.into_iter().filter_map(|(receiver, at, view)| self.arrive(receiver, at, view)).collect()
     }
 
     /// Judges all that still waits: their places are in nobody's log.
     pub(crate) fn close(&mut self) -> Vec<Arrival> {
         let waiting = std::mem::take(&mut self.waiting);
-        waiting.into_iter().map(|(receiver, at, view)| self.judge(receiver, at, view)).collect()
+        self.early = 0;
+        waiting.into_values().flatten().map(|(receiver, at, view)| self.judge(receiver, at, view)).collect()
     }
 
     fn judge(&mut self, number: usize, at: Instant, view: Box<EntryView>) -> Arrival {
         let line = self.places.get(&(view.id.clone(), view.index)).copied();
-        let line = line.filter(|line| {
-            view.from == self.speaker && view.payload.bytes().as_ref() == self.lines.get(*line)
-        });
+        let line =
+            line.filter(|line| view.from == self.speaker && view.payload.bytes().as_ref() == self.lines.get(*line));
         let handed = line.and_then(|line| self.handed.get(line).copied().flatten());
         let micros = handed.map_or(0, |handed| micros(at.saturating_duration_since(handed)));
         let seen = Seen { micros, hops: view.hops };
@@ -272,7 +276,8 @@ mod tests {
     }
 
     fn ledger(lines: &[&'static str], receivers: usize) -> Ledger {
-        let mut ledger = Ledger::new(lines.iter().map(|line| Bytes::from(*line)).collect(), "speaker".into(), receivers);
+        let mut ledger =
+            Ledger::new(lines.iter().map(|line| Bytes::from(*line)).collect(), "speaker".into(), receivers);
         ledger.hand(0, lines.len(), Instant::now());
         ledger
     }
@@ -296,9 +301,8 @@ mod tests {
     fn a_delivery_may_be_seen_before_the_log_names_its_place() {
         let mut ledger = ledger(&["a"], 1);
         assert_eq!(ledger.arrive(0, Instant::now(), view("m", 0, "a")), None);
-        assert!(ledger.settle().is_empty());
-        ledger.log(&view("m", 0, "a"));
-        assert_eq!(ledger.settle().iter().map(|arrival| arrival.line).collect::<Vec<_>>(), [Some(0)]);
+        let arrivals = ledger.log(&view("m", 0, "a"));
+        assert_eq!(arrivals.iter().map(|arrival| arrival.line).collect::<Vec<_>>(), [Some(0)]);
         assert!(ledger.is_complete());
     }
 

@@ -30,8 +30,12 @@ use ledger::Ledger;
 use mesh::Member;
 use show::Show;
 
-/// Happenings on their way to the books. 4,096: a burst of a few messages at every reader.
-const HAPPENINGS: usize = 4_096;
+/// Happenings on their way to the books. 16,384: a burst at every reader, so that a reader's clock is read when an entry
+/// arrives and not when the books are free.
+const HAPPENINGS: usize = 16_384;
+
+/// Threads that run tasks. 2: the books keep one busy, the readers another.
+const WORKERS: usize = 2;
 
 /// How long nothing may arrive before the rest counts as lost. 60 s: a gap is held for 30, a redial waits as long.
 const STALLED: Duration = Duration::from_secs(60);
@@ -49,6 +53,8 @@ pub(crate) enum Happening {
     Died { node: usize },
     /// It runs again.
     Started { node: usize, pid: u32, after: Duration },
+    /// A node's reader reads.
+    Reading,
     /// Lines were handed to the first node.
     Handed { first: usize, count: usize, at: Instant },
     /// What became of a line at the first node.
@@ -67,7 +73,8 @@ pub(crate) enum Happening {
 pub(crate) fn demo(args: &DemoArgs, global: &Global) -> Result<(), Failure> {
     let (lines, source) = input::lines(args)?;
     let base = folder()?;
-    let runtime = crate::runtime()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::io("the runtime", &error))?;
     let mut show = Show::new(global.json, lines.len());
     let done = runtime.block_on(Box::pin(perform(&base, lines, &source, global.timeout, &mut show)));
     runtime.shutdown_background();
@@ -76,6 +83,10 @@ pub(crate) fn demo(args: &DemoArgs, global: &Global) -> Result<(), Failure> {
             // Left behind only when the system does not let it go; it is in the temporary folder.
             let _ = std::fs::remove_dir_all(&base);
             Ok(())
+        }
+        Err(failure) if failure.cause == INTERRUPTED => {
+            let _ = std::fs::remove_dir_all(&base);
+            Err(failure)
         }
         Err(failure) => {
             show.say(&format!("the homes of the nodes and their logs are kept in {}", base.display()));
@@ -126,8 +137,11 @@ async fn perform(
     result
 }
 
+/// What ends it when somebody wants it to end; nothing is kept then.
+const INTERRUPTED: &str = "interrupted";
+
 fn interrupted() -> Failure {
-    Failure::new(Code::DemoFailed, "interrupted")
+    Failure::new(Code::DemoFailed, INTERRUPTED)
 }
 
 /// SIGINT and SIGTERM.
@@ -180,11 +194,23 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Plays to the end, whatever that is, and sums up.
     async fn run(
         &mut self,
         source: &str,
         to: mpsc::Sender<Happening>,
         mut happenings: mpsc::Receiver<Happening>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Failure> {
+        let played = self.play(source, to, &mut happenings, deadline).await;
+        self.end(played.err())
+    }
+
+    async fn play(
+        &mut self,
+        source: &str,
+        to: mpsc::Sender<Happening>,
+        happenings: &mut mpsc::Receiver<Happening>,
         deadline: Option<Instant>,
     ) -> Result<(), Failure> {
         for member in &self.members {
@@ -196,6 +222,12 @@ impl<'a> Stage<'a> {
         for member in &self.members {
             flows.spawn(Box::pin(flow::read(member.place.clone(), group.clone(), to.clone())));
         }
+        // What is published before somebody listens would only be older, not lost; but it is to be seen live.
+        for _ in 0..self.members.len() {
+            if let Some(happening) = happenings.recv().await {
+                self.take(happening)?;
+            }
+        }
         if let Some(first) = self.members.first() {
             let (lines, logged) = (Arc::clone(&self.lines), self.logged.subscribe());
             flows.spawn(Box::pin(flow::publish(first.place.clone(), group, lines, logged, to)));
@@ -203,14 +235,14 @@ impl<'a> Stage<'a> {
         self.progress = Instant::now();
         while !self.is_over() {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return self.end(Some(Failure::new(Code::Timeout, "the time given with --timeout is over")));
+                return Err(Failure::new(Code::Timeout, "the time given with --timeout is over"));
             }
             if let Ok(Some(happening)) = tokio::time::timeout(LOOK, happenings.recv()).await {
                 self.take(happening)?;
             }
             self.show.tick(&self.ledger, &self.up)?;
         }
-        self.end(None)
+        Ok(())
     }
 
     fn is_over(&self) -> bool {
@@ -232,6 +264,7 @@ impl<'a> Stage<'a> {
                     self.show.node(member)?;
                 }
             }
+            Happening::Reading => {}
             Happening::Handed { first, count, at } => self.ledger.hand(first, count, at),
             Happening::Fate { line, acknowledged } => {
                 if acknowledged {
@@ -257,9 +290,9 @@ impl<'a> Stage<'a> {
 
     /// An entry of the first node's own log.
     fn log(&mut self, view: &EntryView) -> Result<(), Failure> {
-        self.ledger.log(view);
+        let arrivals = self.ledger.log(view);
         self.logged.send_replace(Logged { entries: self.ledger.logged(), cursor: view.cursor.clone() });
-        for arrival in self.ledger.settle() {
+        for arrival in arrivals {
             self.show.arrival(&arrival, &self.ledger)?;
         }
         Ok(())

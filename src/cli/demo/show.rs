@@ -92,7 +92,10 @@ impl Show {
         }
         self.out.line(&format!("group  {group}"))?;
         self.out.line(&format!("chain  {}  (each linked with its neighbours only)", NAMES.join(" --tls-- ")))?;
-        self.out.line(&format!("input  {lines} lines of {source}, published at {}", NAMES.first().copied().unwrap_or_default()))?;
+        self.out.line(&format!(
+            "input  {lines} lines of {source}, published at {}",
+            NAMES.first().copied().unwrap_or_default()
+        ))?;
         self.out.flush()
     }
 
@@ -121,7 +124,12 @@ impl Show {
             Some(_) => Ok(()),
             None => {
                 self.erase();
-                self.out.line(&format!("unverified at {}: message {} entry {}", name_of(*receiver), view.id, view.index))
+                self.out.line(&format!(
+                    "unverified at {}: message {} entry {}",
+                    name_of(*receiver),
+                    view.id,
+                    view.index
+                ))
             }
         }
     }
@@ -131,7 +139,11 @@ impl Show {
         let mut text = format!("line {:<6} {}", line.saturating_add(1), NAMES.first().copied().unwrap_or_default());
         for (receiver, seen) in seen.iter().enumerate() {
             let (name, millis) = (name_of(receiver), crosscast_api::view::millis(seen.micros));
-            text.push_str(&format!(" -> {name} {millis:.1} ms ({} hop{})", seen.hops, if seen.hops == 1 { "" } else { "s" }));
+            text.push_str(&format!(
+                " -> {name} {millis:.1} ms ({} hop{})",
+                seen.hops,
+                if seen.hops == 1 { "" } else { "s" }
+            ));
         }
         self.out.line(&text)
     }
@@ -148,9 +160,13 @@ impl Show {
         }
         self.erase();
         let mut boxes = vec![format!("{} {}", state(up, 0), ledger.handed())];
-        boxes.extend(ledger.delivered().iter().enumerate().map(|(at, count)| {
-            format!("{} {count}", state(up, at.saturating_add(1)))
-        }));
+        boxes.extend(
+            ledger
+                .delivered()
+                .iter()
+                .enumerate()
+                .map(|(at, count)| format!("{} {count}", state(up, at.saturating_add(1)))),
+        );
         // Drawn on stderr, so that stdout stays a plain record.
         let _ = writeln!(std::io::stderr(), "  [{}]", boxes.join("]--tls--["));
         self.drawn = 1;

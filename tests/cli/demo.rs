@@ -1,0 +1,74 @@
+//! The demonstration: complete, honest about its input, and through the death of a node.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::world::{Stream, World, fields, text, words};
+
+const TOTALS: &str = "sent receivers delivered lost duplicates unverified networks p50_ms p99_ms relayed";
+
+#[test]
+fn every_line_arrives_everywhere_exactly_once() {
+    let world = World::new();
+    let input = b"one\n\nsame\nsame\n\xff\xfe\nlast";
+    let output = world.home("x").feed(&["demo", "--json"], input);
+    let out = text(&output.stdout);
+    assert!(output.status.success(), "{out}{}", text(&output.stderr));
+    let objects: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let nodes: Vec<&Value> = objects.iter().filter(|object| object["event"] == "node").collect();
+    assert_eq!(nodes.len(), 5);
+    assert_eq!(fields(nodes[0]), words("event name pid home networks"));
+    assert_eq!(objects.iter().filter(|object| object["event"] == "delivery").count(), 24);
+    let totals = objects.last().unwrap();
+    assert_eq!(fields(totals), words(TOTALS));
+    let counts = ["sent", "receivers", "delivered", "lost", "duplicates", "unverified", "relayed"];
+    assert_eq!(counts.map(|name| totals[name].as_u64().unwrap()), [6, 4, 24, 0, 0, 0, 0]);
+    assert_eq!(totals["networks"], serde_json::json!(["tls"]));
+    let home = nodes[0]["home"].as_str().unwrap();
+    assert!(!std::path::Path::new(home).exists(), "the homes are removed");
+}
+
+#[test]
+fn a_line_that_no_entry_holds_is_refused_by_its_number_before_anything_starts() {
+    let world = World::new();
+    let file = world.dir.join("input");
+    std::fs::write(&file, format!("ok\n{}\n", "x".repeat(65_537))).unwrap();
+    let home = world.home("x");
+    let output = home.call(&["demo", "--input", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("line 2 has 65537 bytes"), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+    assert_eq!(home.fails(&["demo", "--input", "/nowhere"]), (1, "io".to_owned()));
+}
+
+#[test]
+fn a_killed_node_is_started_again_and_nothing_is_lost() {
+    let world = World::new();
+    let mut command = world.home("x").command(&["demo", "--json", "--lines", "3000"]);
+    command.stdin(Stdio::null());
+    let mut demo = Stream::start(command);
+    let (mut started, mut deliveries, mut victim) = (0, 0, None);
+    let totals = loop {
+        let object = demo.json();
+        match object["event"].as_str() {
+            Some("node") => {
+                started += 1;
+                if object["name"] == "C" {
+                    victim = object["pid"].as_u64().map(|pid| i32::try_from(pid).unwrap());
+                }
+            }
+            Some("delivery") => deliveries += 1,
+            _ => break object,
+        }
+        if deliveries == 100 {
+            let pid = rustix::process::Pid::from_raw(victim.take().unwrap()).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            deliveries += 1;
+        }
+    };
+    let counts = ["sent", "delivered", "lost", "duplicates", "unverified"];
+    assert_eq!(counts.map(|name| totals[name].as_u64().unwrap()), [3000, 12_000, 0, 0, 0]);
+    assert_eq!(started, 6, "five nodes, and one of them again");
+    assert_eq!(demo.wait(), 0);
+}
