@@ -167,6 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn every_domain_is_named_in_the_specification() {
+        let text = std::fs::read_to_string(spec().join("keys.md")).unwrap();
+        for domain in crosscast_wire::Domain::ALL {
+            assert!(text.contains(&format!("`{}`", domain.name())), "{}", domain.name());
+        }
+    }
+
+    #[test]
+    fn every_derive_key_context_is_named_in_the_specification() {
+        let text = std::fs::read_to_string(spec().join("keys.md")).unwrap();
+        for vector in generate().unwrap()["keys.json"].iter().filter(|vector| vector.kind == "derive") {
+            let context = vector.context["context"].as_str().unwrap();
+            assert!(text.contains(&format!("`{context}`")), "{context}");
+        }
+    }
+
+    #[test]
     fn a_changed_vector_does_not_pass() {
         let files = generate().unwrap();
         let mut vector = files["frames.json"].iter().find(|vector| vector.valid).unwrap().clone();
