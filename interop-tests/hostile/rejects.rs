@@ -233,6 +233,8 @@ impl Scene {
     fn failing_store(&mut self) {
         self.victim.store_fails = true;
         self.to(Destination::Multicast(self.group));
+        self.to(Destination::Multicast(self.group));
         self.victim.store_fails = false;
+        self.victim.pass(1_500);
     }
 }

@@ -22,6 +22,8 @@ pub enum Reason {
     Window,
     /// Something published or sent runs out of time.
     Expiry,
+    /// A failed commit is to be tried again.
+    Store,
     /// A closing link or a shutdown is overdue.
     Drain,
 }
@@ -36,6 +38,7 @@ pub(crate) enum Timer {
     Gap(GroupId),
     Window,
     Expiry,
+    Store,
     Shutdown,
 }
 
@@ -49,6 +52,7 @@ impl Timer {
             Self::Gap(_) => Reason::Gap,
             Self::Window => Reason::Window,
             Self::Expiry => Reason::Expiry,
+            Self::Store => Reason::Store,
         }
     }
 }

@@ -81,19 +81,6 @@ impl Window {
             self.contiguous = self.contiguous.saturating_add(1);
         }
     }
-
-    /// Frees a number whose commit failed.
-    fn free(&mut self, seq: Seq) {
-        let seq = seq.0;
-        if seq <= self.contiguous {
-            let first = seq.max(self.high.saturating_sub(limits::WINDOW_SPAN).saturating_add(1));
-            for taken in first..=self.contiguous {
-                self.set_bit(taken, true);
-            }
-            self.contiguous = seq.saturating_sub(1);
-        }
-        self.set_bit(seq, false);
-    }
 }
 
 /// The windows of one destination.
@@ -132,13 +119,6 @@ impl Windows {
             }
         }
         self.windows.entry((from, instance)).or_default().take(seq, at);
-    }
-
-    /// Frees a number whose commit failed.
-    pub(crate) fn free(&mut self, from: NodeId, instance: Instance, seq: Seq) {
-        if let Some(window) = self.windows.get_mut(&(from, instance)) {
-            window.free(seq);
-        }
     }
 
     /// Every (sender, instance) with the number up to which there is no hole.

@@ -122,22 +122,6 @@ impl Log {
         first.map_or(self.head, |released| LogPos(released.0.saturating_sub(1)))
     }
 
-    /// Takes back an entry whose commit failed.
-    pub(crate) fn retract(&mut self, pos: LogPos) {
-        let place = self.place(pos);
-        if self.entries.get(place).is_none_or(|entry| entry.pos != pos) {
-            return;
-        }
-        let Some(entry) = self.entries.remove(place) else { return };
-        self.bytes = self.bytes.saturating_sub(u64::from(entry.len));
-        self.kept = self.kept.saturating_sub(u64::from(entry.len > 0));
-        self.ids.remove(&entry.id);
-        if let Some(released) = entry.released {
-            self.released.remove(&released);
-            self.head = self.released.last_key_value().map_or(self.lost_released, |(released, _)| *released);
-        }
-    }
-
     /// Frees the bytes of the oldest entries until at most `max_bytes` are kept and none that came before `oldest` is;
     /// returns the last position freed.
     pub(crate) fn trim(&mut self, max_bytes: u64, oldest: WallMillis) -> Option<LogPos> {

@@ -149,15 +149,4 @@ impl Ordering {
             }
         }
     }
-
-    /// Takes back a decision whose commit failed.
-    pub(crate) fn retract(&mut self, key: (NodeId, Instance), seq: Seq) {
-        let Some(stream) = self.streams.get_mut(&key) else { return };
-        if let Some(held) = stream.held.remove(&seq.0) {
-            self.held = self.held.saturating_sub(1);
-            self.held_bytes = self.held_bytes.saturating_sub(held.len);
-        } else if stream.next > seq.0 {
-            stream.next = seq.0;
-        }
-    }
 }

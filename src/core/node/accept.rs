@@ -44,6 +44,9 @@ impl Node {
 
     /// The gates that only read.
     fn gates(&self, link: LinkId, message: &Message) -> Result<(), Reject> {
+        if self.is_store_failing() {
+            return Err(Reject::StoreFailed);
+        }
         let header = message.header();
         match header.to {
             Destination::Multicast(id) => {
@@ -121,6 +124,9 @@ impl Node {
     }
 
     fn gates_after(&self, message: &Message) -> Result<(), Reject> {
+        if self.is_store_failing() {
+            return Err(Reject::StoreFailed);
+        }
         let header = message.header();
         let (log, windows) = match header.to {
             Destination::Multicast(id) => {

@@ -10,6 +10,17 @@ impl Node {
         if self.shutdown.is_some() {
             return self.reply(id, Reply::Refused(Refusal::ShuttingDown));
         }
+        let writes = matches!(
+            command,
+            Command::CreateGroup { .. }
+                | Command::JoinGroup { .. }
+                | Command::LeaveGroup { .. }
+                | Command::Send { .. }
+                | Command::AcknowledgeInbox { .. }
+        );
+        if writes && self.is_store_failing() {
+            return self.reply(id, Reply::Refused(Refusal::Store));
+        }
         match command {
             Command::Publish { group, entries, class, life_ms } => self.on_publish(id, group, entries, class, life_ms),
             Command::CreateGroup { name, policy, public } => self.on_create_group(id, name, policy, public),

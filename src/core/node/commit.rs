@@ -1,18 +1,20 @@
 //! Commits: what has passed the gates is written, and only then acknowledged, forwarded and shown.
 //!
 //! One commit is under way at a time; what is decided meanwhile becomes the next, so batches grow with load. The store
-//! keeps commits in order, so the effects behind them happen in order too. A commit that fails is taken back whole.
+//! keeps commits in order, so the effects behind them happen in order too. A commit that fails is tried again, together
+//! with what was decided meanwhile (which may free room), and until it holds nothing new is taken: every message is
+//! refused with that reason, and what was missed is asked for once the store is back.
 
 use bytes::Bytes;
 use crosscast_port::{Durability, LinkId, LogEntry, LogId, LogItem, LogPos, Space, StoreOp, StoreOutcome, Write};
-use crosscast_wire::{Destination, GroupId, Message, RefuseCode, Seq, WallMillis, frame};
+use crosscast_wire::{Destination, GroupId, Message, Seq, WallMillis};
 
 use crate::group::Group;
 use crate::group::log::Tag;
 use crate::group::order::Admit;
 use crate::peer::incoming::Arrival;
 use crate::timer::Timer;
-use crate::{CommandId, Event, Node, Notice, Refusal, Reject, Reply, limits};
+use crate::{CommandId, Event, Node, Notice, Reply, limits};
 
 use super::Pending;
 
@@ -40,8 +42,11 @@ pub(super) struct Committed {
 pub(super) struct Commits {
     writes: Vec<Write>,
     after: Vec<After>,
-    underway: Option<Vec<After>>,
+    underway: Option<(Vec<Write>, Vec<After>)>,
+    /// Whether the last commit failed and waits to be tried again.
     failing: bool,
+    /// Whether the store has failed and not held since.
+    reported: bool,
 }
 
 impl Node {
@@ -59,34 +64,48 @@ impl Node {
 
     pub(super) fn start_commit(&mut self) {
         let idle = self.commits.writes.is_empty() && self.commits.after.is_empty();
-        if self.commits.underway.is_some() || idle {
+        if self.commits.failing || self.commits.underway.is_some() || idle {
             return;
         }
         let writes = std::mem::take(&mut self.commits.writes);
-        self.commits.underway = Some(std::mem::take(&mut self.commits.after));
+        // A second hold on the same bytes, for the case that the store fails.
+        self.commits.underway = Some((writes.clone(), std::mem::take(&mut self.commits.after)));
         self.store(Pending::Commit, StoreOp::Commit { writes, durability: Durability::Written });
     }
 
     pub(super) fn on_committed(&mut self, outcome: &StoreOutcome) {
-        let after = self.commits.underway.take().unwrap_or_default();
-        let held = matches!(outcome, StoreOutcome::Committed);
-        if held == self.commits.failing {
-            self.commits.failing = !held;
-            if !held {
+        let Some((mut writes, mut after)) = self.commits.underway.take() else { return };
+        if !matches!(outcome, StoreOutcome::Committed) {
+            writes.append(&mut self.commits.writes);
+            after.append(&mut self.commits.after);
+            self.commits.writes = writes;
+            self.commits.after = after;
+            self.commits.failing = true;
+            if !std::mem::replace(&mut self.commits.reported, true) {
                 self.event(Event::Notice(Notice::StoreFailed { code: "store-failed" }));
             }
+            return self.timers.set(Timer::Store, self.now.mono.plus_millis(STORE_RETRY_MS));
         }
         for after in after {
-            match (after, held) {
-                (After::Message(committed), true) => self.on_message_committed(*committed),
-                (After::Message(committed), false) => self.on_message_lost(*committed),
-                (After::Released(group, released), true) => self.on_released(group, released),
-                // The release is asked for again at the next start; until then the index holds it.
-                (After::Released(group, released), false) => self.on_released(group, released),
-                (After::Reply(command, reply), true) => self.reply(command, reply),
-                (After::Reply(command, _), false) => self.reply(command, Reply::Refused(Refusal::Store)),
+            match after {
+                After::Message(committed) => self.on_message_committed(*committed),
+                After::Released(group, released) => self.on_released(group, released),
+                After::Reply(command, reply) => self.reply(command, reply),
             }
         }
+        if std::mem::take(&mut self.commits.reported) {
+            self.ask_everyone();
+        }
+    }
+
+    /// Tries a failed commit again.
+    pub(super) fn on_store_retry(&mut self) {
+        self.commits.failing = false;
+    }
+
+    /// Whether the store refuses writes: then nothing new is taken.
+    pub(super) const fn is_store_failing(&self) -> bool {
+        self.commits.reported
     }
 
     /// Books a message in: window, order and index now, everything that can be seen after the commit.
@@ -192,38 +211,6 @@ impl Node {
         }
     }
 
-    /// The store did not take a message: it is as if it had never come, and its sender is told.
-    fn on_message_lost(&mut self, committed: Committed) {
-        let header = committed.message.header();
-        let key = (header.from, header.instance);
-        match header.to {
-            Destination::Multicast(id) => {
-                if let Some(group) = self.groups.get_mut(&id) {
-                    group.log.retract(committed.pos);
-                    group.windows.free(key.0, key.1, header.seq);
-                    group.ordering.retract(key, header.seq);
-                }
-                if committed.from.is_none() {
-                    self.on_own_lost(id, committed.message.id());
-                }
-            }
-            Destination::Unicast(_) => {
-                self.inbox.log.retract(committed.pos);
-                self.inbox.windows.free(key.0, key.1, header.seq);
-            }
-        }
-        if let Some((link, arrival)) = committed.from {
-            self.rejects.count(Reject::StoreFailed);
-            if let Some(state) = self.links.get_mut(&link) {
-                if let Some(frame) = frame::refuse(arrival.lane(), arrival.number(), RefuseCode::Store) {
-                    state.out.push(frame);
-                }
-                state.inn.done(arrival);
-                self.dirty.insert(link);
-            }
-        }
-    }
-
     /// Keeps a group's log within its bytes, its age and its number of entries; what only remembers ids goes at the tick.
     pub(super) fn trim_group(&mut self, id: GroupId, tick: bool) {
         let (bytes, window_ms) = (self.config.sizes.window_bytes, self.config.times.window_ms);
@@ -265,6 +252,9 @@ impl Node {
         self.timers.set(Timer::Window, self.now.mono.plus_millis(super::WINDOW_TICK_MS));
     }
 }
+
+/// 1 s: a full disk is not helped by asking more often.
+const STORE_RETRY_MS: u64 = 1_000;
 
 /// Drops aged entries; what their senders' windows were is kept in their place.
 fn forget(group: &mut Group, oldest: WallMillis) -> (Option<LogPos>, Vec<(Bytes, Bytes)>) {

@@ -226,15 +226,31 @@ impl Node {
             self.after_commit(After::Released(id, released));
             self.release_held(id, key);
         }
-        let Some(group) = self.groups.get(&id).filter(|group| group.ordering.is_waiting()) else { return };
+        if self.groups.get(&id).is_some_and(|group| group.ordering.is_waiting()) {
+            if !self.is_store_failing() {
+                self.ask_neighbours(id);
+            }
+            self.arm_gap(id);
+        }
+    }
+
+    /// Asks for all that may have been missed while nothing was taken.
+    pub(super) fn ask_everyone(&mut self) {
+        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in groups {
+            self.ask_neighbours(id);
+        }
+    }
+
+    fn ask_neighbours(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get(&id) else { return };
         let neighbours: Vec<LinkId> = group.neighbours.iter().copied().collect();
         for link in neighbours {
             let asked = self.links.get(&link).and_then(|state| state.asked.get(&id));
-            if asked.is_none_or(|at| now.micros_since(*at) >= GAP_ASK_MS.saturating_mul(1_000)) {
+            if asked.is_none_or(|at| self.now.mono.micros_since(*at) >= GAP_ASK_MS.saturating_mul(1_000)) {
                 self.send_resume(link, id);
             }
         }
-        self.arm_gap(id);
     }
 }
 

@@ -160,7 +160,9 @@ impl Node {
             Some(ping) => ping.sent.plus_micros(ping_patience_us(state, &times)),
             None => {
                 let idle = state.last_heard.plus_millis(times.idle_ping_ms);
-                let waiting = state.out.waiting_since().map(|since| since.plus_micros(state.patience_us(1_000)));
+                // Asked once per patience, not once per answer: a peer may be slow to commit and quick to answer.
+                let since = state.out.waiting_since().map(|since| since.max(state.last_heard));
+                let waiting = since.map(|since| since.plus_micros(state.patience_us(1_000)));
                 waiting.map_or(idle, |waiting| waiting.min(idle))
             }
         };

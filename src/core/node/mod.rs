@@ -166,6 +166,7 @@ impl Node {
             Timer::Gap(group) => self.on_gap(group),
             Timer::Window => self.on_window(),
             Timer::Expiry => self.on_expiry(),
+            Timer::Store => self.on_store_retry(),
             Timer::Shutdown => self.on_shutdown_due(),
         }
     }

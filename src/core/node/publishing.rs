@@ -43,6 +43,7 @@ impl Node {
     ) {
         let refusal = match self.groups.get(&id) {
             None => Some(Refusal::UnknownGroup),
+            Some(_) if self.is_store_failing() => Some(Refusal::Store),
             Some(_) if entries.is_empty() => Some(Refusal::Empty),
             Some(group) if group.publishes_as(self.config.node, self.now.wall).is_none() => Some(Refusal::NotAllowed),
             Some(group) if group.is_sealed() && group.content.is_none() => Some(Refusal::NotAllowed),
@@ -171,11 +172,6 @@ impl Node {
             group.publisher.ahead = group.publisher.ahead.saturating_sub(1);
             self.pump_publisher(id);
         }
-    }
-
-    pub(super) fn on_own_lost(&mut self, group: GroupId, id: MessageId) {
-        self.finish(id, State::Refused);
-        self.on_own_committed(group);
     }
 
     /// Follows an own message until it runs out.

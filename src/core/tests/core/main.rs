@@ -244,3 +244,37 @@ fn garbage_ends_the_link_and_nothing_else() {
     net.publish(0, group, "still here");
     assert_eq!(net.texts(2), ["still here"]);
 }
+
+#[test]
+fn a_store_that_was_full_takes_all_that_was_missed_once_it_is_back() {
+    let (mut net, group) = chain(3);
+    net.publish(0, group, "one");
+    net.hosts[1].store.full = true;
+    for text in ["two", "three", "four"] {
+        net.publish(0, group, text);
+    }
+    net.pass(3_000);
+    assert_eq!(net.texts(2), ["one"], "nothing is forwarded that is not kept");
+    net.hosts[1].store.full = false;
+    net.pass(3_000);
+    net.publish(0, group, "five");
+    for host in 1..3 {
+        assert_eq!(net.texts(host), ["one", "two", "three", "four", "five"]);
+        assert!(net.hosts[host].deliveries.iter().all(|(_, delivery)| !delivery.gap));
+    }
+}
+
+#[test]
+fn a_publisher_whose_store_is_full_is_told_so() {
+    let (mut net, group) = chain(2);
+    net.hosts[0].store.full = true;
+    net.publish(0, group, "accepted before the store was asked");
+    let entries = vec![crosscast_wire::Entry::new(Bytes::from_static(b"x"))];
+    let publish = Command::Publish { group, entries, class: crosscast_wire::Class::Normal, life_ms: None };
+    let reply = net.command(0, publish);
+    assert!(matches!(reply, Some(Reply::Refused(crosscast_core::Refusal::Store))), "{reply:?}");
+    net.hosts[0].store.full = false;
+    net.pass(2_000);
+    net.publish(0, group, "after");
+    assert_eq!(net.texts(1), ["accepted before the store was asked", "after"]);
+}

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use crosscast_port::{LogId, LogItem, LogPos, Recovered, Space, StoreOp, StoreOutcome, Write};
+use crosscast_port::{LogId, LogItem, LogPos, Recovered, Space, StoreError, StoreOp, StoreOutcome, Write};
 
 #[derive(Default)]
 pub(crate) struct Shelf {
     logs: BTreeMap<LogId, BTreeMap<LogPos, LogItem>>,
     pairs: BTreeMap<(Space, Bytes), Bytes>,
     last: u64,
+    /// Whether commits fail.
+    pub(crate) full: bool,
 }
 
 impl Shelf {
@@ -25,6 +27,7 @@ impl Shelf {
 
     pub(crate) fn apply(&mut self, op: StoreOp) -> StoreOutcome {
         match op {
+            StoreOp::Commit { .. } if self.full => StoreOutcome::Failed(StoreError::Full),
             StoreOp::Commit { writes, .. } => {
                 writes.into_iter().for_each(|write| self.write(write));
                 StoreOutcome::Committed
