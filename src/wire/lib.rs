@@ -2,6 +2,35 @@
 //!
 //! Pure: bytes in, legal types out, and back. No clock, no chance, no socket. `docs/spec` is the normative text; the
 //! golden vectors there are made by this crate and read by an independent decoder. Words: `docs/GLOSSARY.md`.
+//!
+//! ```
+//! use crosscast_wire::*;
+//!
+//! let key = SecretKey::new([7; 32]); // a real one is drawn by chance
+//! let draft = HeaderDraft {
+//!     to: Destination::Multicast(GroupId::new([9; 32])),
+//!     from: NodeId::new(key.public()),
+//!     instance: Instance::new(1_700_000_000, 42),
+//!     seq: Seq(1),
+//!     time: WallMillis(1_700_000_000_000),
+//!     expires: WallMillis(1_700_000_600_000),
+//!     class: Class::Normal,
+//!     order: Order::Fifo,
+//!     deps: vec![],
+//!     chain: None,
+//!     recipients: vec![],
+//!     codec: Codec::Entries,
+//!     count: 1,
+//! };
+//! let payload = encode_entries(&[Entry::new("hello".into())])?;
+//! let sent = draft.sign(&RustCrypto, &key, &payload)?;
+//!
+//! let received = Message::parse(sent.bytes().clone())?;
+//! assert!(received.verify_signature(&RustCrypto) && received.check_payload_hash());
+//! let entries = Entries::decode(received.payload(), received.header().count)?;
+//! assert_eq!(entries.iter().next().unwrap().payload, "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod base64url;
 mod bits;

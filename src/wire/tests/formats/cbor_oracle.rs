@@ -36,13 +36,30 @@ impl Dice {
         }
     }
 
+    /// Mostly short, now and then beyond a head of one byte, seldom beyond one of two.
     fn len(&mut self) -> usize {
-        let max = [4, 4, 4, 30, 30, 300][self.below(6) as usize];
-        self.below(max) as usize
+        let end = match self.below(64) {
+            0 => 300,
+            1..8 => 40,
+            _ => 6,
+        };
+        self.below(end) as usize
+    }
+
+    /// Containers are wide at one level only, so that a value has tens of parts rather than thousands.
+    fn width(&mut self, depth: usize) -> usize {
+        let end = if self.below(32) == 0 && depth == 0 { 40 } else { 5 };
+        self.below(end) as usize
     }
 
     fn value(&mut self, depth: usize) -> Value {
-        match self.below(if depth < DEPTH_MAX { 6 } else { 4 }) {
+        let choice = match depth {
+            // A scalar alone is soon exhausted.
+            0 if self.below(8) > 0 => 4 + self.below(2),
+            DEPTH_MAX => self.below(4),
+            _ => self.below(6),
+        };
+        match choice {
             0 => Value::Integer(self.number().into()),
             1 => Value::Bool(self.roll() & 1 == 1),
             2 => {
@@ -55,11 +72,11 @@ impl Dice {
                 Value::Text((0..len).map(|_| letters[self.below(5) as usize]).collect())
             }
             4 => {
-                let len = self.len().min(30);
+                let len = self.width(depth);
                 Value::Array((0..len).map(|_| self.value(depth + 1)).collect())
             }
             _ => {
-                let len = self.len().min(30);
+                let len = self.width(depth);
                 let keys: std::collections::BTreeSet<u64> = (0..len).map(|_| self.number()).collect();
                 Value::Map(keys.into_iter().map(|key| (Value::Integer(key.into()), self.value(depth + 1))).collect())
             }
