@@ -17,8 +17,8 @@ pub const READER_MAX: usize = 4 * FRAME_MAX;
 /// message is kept; at 4 KiB of a 64 KiB buffer that is sixteenfold at worst, and shorter bodies are quickly copied.
 const SLICE_MIN: usize = 4 * 1024;
 
-/// First room for a frame of several fragments, in bytes; the second step is the longest frame, so that a long frame
-/// moves at most once.
+/// First room for a frame of several fragments, in bytes, unless the lane's last frame was longer; the second step is
+/// the longest frame, so that a long frame moves at most once.
 const FIRST_ROOM: usize = 64 * 1024;
 
 /// How a peer broke the framing; the link must end.
@@ -71,6 +71,8 @@ enum State {
 struct Unfinished {
     frame_type: Option<FrameType>,
     body: Vec<u8>,
+    /// Length of the last frame in bytes: frames of one lane are often alike.
+    last_len: usize,
 }
 
 /// What is left of a pushed buffer.
@@ -165,6 +167,7 @@ impl FragmentReader {
                     }
                     if !header.more {
                         let body = std::mem::take(&mut lane.body);
+                        lane.last_len = tail.as_ref().map_or(body.len(), Bytes::len);
                         lane.frame_type = None;
                         let tail = tail.unwrap_or_else(|| Bytes::from(body.into_boxed_slice()));
                         into.push(RawFrame::new(header.frame_type, header.lane, tail));
@@ -199,8 +202,8 @@ impl Unfinished {
             // A short first fragment may not reserve much: the peer pays for memory with bytes.
             let room = if !header.more && self.body.is_empty() {
                 header.body_len
-            } else if needed <= FIRST_ROOM {
-                needed.saturating_mul(4).min(FIRST_ROOM)
+            } else if needed <= FIRST_ROOM.max(self.last_len) {
+                needed.saturating_mul(4).clamp(self.last_len, FIRST_ROOM.max(self.last_len))
             } else {
                 FRAME_MAX
             };
