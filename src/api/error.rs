@@ -84,7 +84,7 @@ impl From<Error> for ApiError {
             Error::Ticket(_) => Code::BadTicket,
             Error::Locator { .. } => Code::BadLocator,
             Error::NoTransport(_) => Code::Unsupported,
-            Error::Listen { .. } => Code::BadConfig,
+            Error::Listen { .. } | Error::Transport { .. } => Code::ListenFailed,
             Error::Stopped => Code::ShuttingDown,
             // The enum is open.
             _ => Code::Internal,
@@ -104,7 +104,7 @@ impl From<StartError> for ApiError {
             | StartError::Refused { .. } => Code::BadConfig,
             StartError::Store(StoreError::Locked) => Code::AlreadyRunning,
             StartError::Store(_) => Code::StoreFailed,
-            StartError::Listen { .. } => Code::ListenFailed,
+            StartError::Listen { .. } | StartError::Transport { .. } => Code::ListenFailed,
             StartError::System(_) => Code::Io,
             StartError::TwoTransports(_) | StartError::Stopped => Code::Internal,
             // The enum is open.

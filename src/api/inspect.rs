@@ -35,6 +35,7 @@ pub(crate) async fn status(State(app): State<App>) -> Reply {
         peers: status.peers,
         groups: status.groups,
         rss_bytes: resident_bytes().unwrap_or_default(),
+        rejects: status.rejects.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect(),
     })
 }
 

@@ -3,6 +3,8 @@
 //! Keys, hashes and closed words stand in their text form, times in milliseconds since the Unix epoch, a payload as text
 //! when it is UTF-8 and in base64 otherwise.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use crosscast::{Delivery, GroupView, PeerView};
 use crosscast_wire::{Entry, MessageId, Roles, State};
@@ -366,6 +368,9 @@ pub struct StatusView {
     pub groups: u32,
     /// Resident memory in bytes.
     pub rss_bytes: u64,
+    /// How often input from peers was refused in this run, by reason; reasons that never came up are absent.
+    #[serde(default)]
+    pub rejects: BTreeMap<String, u64>,
 }
 
 /// The words of role bits.

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use crosscast::{Home, Node, Notice, Settings};
+use crosscast::{DialError, Home, Node, Notice, Settings};
 use crosscast_api::{About, Access, ApiError, Code, Door};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -123,6 +123,10 @@ fn tell(notice: &Notice) {
     match notice {
         Notice::PeerUp { node, network, .. } => tracing::info!(%node, %network, "peer up"),
         Notice::PeerDown { node, code, .. } => tracing::info!(%node, code, "peer down"),
+        // Somebody else sits there, or the locator is mistyped: neither goes away by itself.
+        Notice::DialFailed { locator, error: DialError::WrongKey { expected, actual } } => {
+            tracing::warn!(%locator, %expected, %actual, "another key answered");
+        }
         Notice::DialFailed { locator, error } => tracing::debug!(%locator, ?error, "dial failed"),
         Notice::Listening { locator } => tracing::info!(%locator, "listening"),
         Notice::ListenFailed { locator, error } => tracing::warn!(%locator, ?error, "not listening"),

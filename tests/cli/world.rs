@@ -193,7 +193,7 @@ impl Stream {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        let (to, lines) = std::sync::mpsc::channel();
+        let (to, lines) = std::sync::mpsc::sync_channel(1_024);
         std::thread::spawn(move || {
             let mut line = Vec::new();
             while out.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {

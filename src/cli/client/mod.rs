@@ -161,11 +161,15 @@ impl Client {
 
     fn unreachable(&self, error: &io::Error) -> Failure {
         let place = self.socket.display();
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => Failure::new(Code::Denied, format!("{place}: {error}")),
-            io::ErrorKind::NotFound => Failure::new(Code::NoDaemon, format!("there is no socket {place}")),
-            io::ErrorKind::ConnectionRefused => Failure::new(Code::NoDaemon, format!("nobody answers on {place}")),
-            _ => Failure::new(Code::NoDaemon, format!("{place}: {error}")),
+        let kind = error.kind();
+        if kind == io::ErrorKind::PermissionDenied {
+            Failure::new(Code::Denied, format!("{place}: {error}"))
+        } else if kind == io::ErrorKind::NotFound {
+            Failure::new(Code::NoDaemon, format!("there is no socket {place}"))
+        } else if kind == io::ErrorKind::ConnectionRefused {
+            Failure::new(Code::NoDaemon, format!("nobody answers on {place}"))
+        } else {
+            Failure::new(Code::NoDaemon, format!("{place}: {error}"))
         }
     }
 }
