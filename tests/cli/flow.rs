@@ -168,3 +168,24 @@ fn groups_are_joined_by_a_piped_ticket_and_left_for_good() {
     assert_eq!(pair.a.fails(&["group", "create", "g"]), (1, "name_taken".to_owned()));
     assert_eq!(pair.b.fails(&["group", "join", &ticket[..ticket.len() - 1]]), (2, "bad_ticket".to_owned()));
 }
+
+#[test]
+fn what_is_no_longer_kept_is_an_error_and_not_a_hole() {
+    let world = World::new();
+    let home = world.listener("a");
+    let config = home.dir.join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[limits]", "[limits]\nwindow_bytes = 1048576")).unwrap();
+    let _daemon = home.run();
+    home.ok(&["group", "create", "g"]);
+    let first = home.json(&["pub", "g", "first", "--wait", "accepted"]);
+    let start = home.json(&["group", "show", "g"])["head"].as_str().unwrap().to_owned();
+    let line = "x".repeat(60_000) + "\n";
+    assert!(home.feed(&["pub", "g", "--wait", "accepted"], line.repeat(60).as_bytes()).status.success());
+    home.ok(&["pub", "g", "last", "--wait", "accepted"]);
+    let gone = (1, "no_history".to_owned());
+    assert_eq!(home.fails(&["sub", "g", "--since", &start, "-n", "1", "--timeout", "20s"]), gone);
+    assert_eq!(home.fails(&["sub", "g", "--since", first["id"].as_str().unwrap(), "-n", "1", "--timeout", "20s"]), gone);
+    let oldest = home.ok(&["sub", "g", "--since", "oldest", "-n", "1", "--json", "--timeout", "20s"]);
+    assert!(oldest.contains(r#""payload":"xxx"#), "{}", &oldest[..200]);
+}
