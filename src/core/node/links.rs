@@ -85,7 +85,7 @@ impl Node {
         for command in state.ping.into_iter().flat_map(|ping| ping.asked_by) {
             self.reply(command, Reply::Refused(Refusal::NotLinked));
         }
-        self.target_down(link, state.peer.map(|(node, _)| node));
+        self.target_down(link, state.peer);
         if self.links.is_empty() {
             self.on_shutdown_due();
         }

@@ -4,15 +4,13 @@ use crosscast_port::{DialError, DialId, LinkId, Request, Space};
 use crosscast_wire::{Locator, NodeId};
 
 use crate::peer::dial::Phase;
+use crate::peer::link::PeerKey;
 use crate::timer::Timer;
 use crate::{Event, Node, Notice, limits};
 
 impl Node {
     /// Keeps a link to a locator from now on; returns whether there was room.
     pub(super) fn attach(&mut self, locator: Locator) -> bool {
-        if locator.node() == Some(self.config.node) {
-            return true;
-        }
         if self.targets.len() >= limits::ATTACHED {
             return false;
         }
@@ -29,6 +27,8 @@ impl Node {
             return;
         }
         let linked = self.targets.get_mut(number).and_then(|target| target.node);
+        // Our own key may be another machine's too: which it is shows only in the hello.
+        let linked = linked.filter(|node| *node != self.config.node);
         let linked = linked.is_some_and(|node| self.link_to(&node).is_some());
         let Some(target) = self.targets.get_mut(number).filter(|target| target.phase == Phase::Waiting) else { return };
         if linked {
@@ -85,18 +85,16 @@ impl Node {
         self.event(Event::Notice(Notice::Pinned { locator, node }));
     }
 
-    /// The locator leads back to this node: it rests for good.
+    /// The locator leads back to this very run: it is not dialled again.
     pub(super) fn target_is_self(&mut self, link: LinkId) {
-        let me = self.config.node;
         if let Some((_, target)) = self.targets.by_link(link) {
-            target.phase = Phase::Resting;
-            target.node = Some(me);
+            target.phase = Phase::Own;
         }
     }
 
-    /// A link is gone: its target rests when the peer is linked otherwise, else it is dialled again.
-    pub(super) fn target_down(&mut self, link: LinkId, peer: Option<NodeId>) {
-        let elsewhere = peer.is_some_and(|node| self.link_to(&node).is_some());
+    /// A link is gone: its target rests when that run of the peer is linked otherwise, else it is dialled again.
+    pub(super) fn target_down(&mut self, link: LinkId, peer: Option<PeerKey>) {
+        let elsewhere = peer.is_some_and(|key| self.peers.contains_key(&key));
         let times = self.config.times;
         let Some((number, target)) = self.targets.by_link(link) else { return };
         if elsewhere {
@@ -109,9 +107,6 @@ impl Node {
 
     /// The last link to a peer is gone: the targets that rested for it are dialled again.
     pub(super) fn wake_resting(&mut self, node: NodeId) {
-        if node == self.config.node {
-            return;
-        }
         let times = self.config.times;
         for number in self.targets.resting_for(node) {
             if let Some(target) = self.targets.get_mut(number) {

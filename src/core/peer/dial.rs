@@ -20,8 +20,10 @@ pub(crate) enum Phase {
     Dialing(DialId),
     /// Its link is up or in the hello.
     Linked(LinkId),
-    /// Its peer is linked by another link, or it is this node itself.
+    /// Its peer is linked by another link.
     Resting,
+    /// It is this very run.
+    Own,
 }
 
 /// One locator to keep a link to.

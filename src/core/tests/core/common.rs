@@ -9,7 +9,7 @@ use crosscast_core::{
     Command, CommandId, Config, Delivery, Event, Input, Instant, Node, Notice, Now, Outcome, Output, ReaderId, Reply,
     Since, Sizes, Source, Times,
 };
-use crosscast_port::{DownReason, LinkId, LinkTraits, LinkUp, Recovered, Report, Request, Role};
+use crosscast_port::{DialId, DownReason, LinkId, LinkTraits, LinkUp, Recovered, Report, Request, Role};
 
 use crate::shelf::Shelf;
 use crosscast_wire::{
@@ -102,13 +102,19 @@ impl Net {
     }
 
     pub(crate) fn connect(&mut self, dialer: usize, listener: usize) -> (LinkId, LinkId) {
+        self.connect_as(dialer, listener, None)
+    }
+
+    /// Connects in answer to a dial.
+    pub(crate) fn connect_as(&mut self, dialer: usize, listener: usize, dial: Option<DialId>) -> (LinkId, LinkId) {
         let (a, b) = (self.next_link + 1, self.next_link + 2);
         self.next_link += 2;
         self.wires.insert((dialer, a), (listener, b));
         self.wires.insert((listener, b), (dialer, a));
         let binding = Bytes::from(format!("binding {a}"));
         for (host, link, role) in [(dialer, a, Role::Dialer), (listener, b, Role::Listener)] {
-            let up = link_up(role, binding.clone());
+            let mut up = link_up(role, binding.clone());
+            up.dial = dial.filter(|_| role == Role::Dialer);
             self.inputs.push_back((host, Input::Link(Report::Up { link: LinkId(link), up: Box::new(up) })));
             for lane in Lane::ALL {
                 let grant = Report::Writable { link: LinkId(link), lane: *lane, bytes: 1 << 20 };
