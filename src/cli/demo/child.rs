@@ -8,8 +8,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crosscast::{Home, Locator, Settings};
+use crosscast_api::Code;
 use crosscast_api::view::StatusView;
-use crosscast_api::{ApiError, Code};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, watch};
 
@@ -165,12 +165,5 @@ async fn ready(place: &Place, child: &mut Child) -> Result<StatusView, Failure> 
             return Err(Failure::new(Code::DemoFailed, cause));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// The folders' errors in the words of the command line.
-impl From<crosscast::HomeError> for Failure {
-    fn from(error: crosscast::HomeError) -> Self {
-        ApiError::from(error).into()
     }
 }

@@ -47,13 +47,8 @@ pub(crate) struct Logged {
 
 /// Reads one node's group until the demonstration is over.
 pub(crate) async fn read(place: Place, group: String, to: mpsc::Sender<Happening>) {
-    let node = place.number;
-    let failure = match follow(&place, &group, &to).await {
-        Ok(()) => return,
-        Err(failure) => failure,
-    };
+    let Err(failure) = follow(&place, &group, &to).await else { return };
     let cause = format!("reading at node {}: {}", place.name, failure.cause);
-    tracing::debug!(node, cause, "reader ended");
     // Nobody listens any more when the demonstration is over.
     let _ = to.send(Happening::Failed(Failure { cause, ..failure })).await;
 }
