@@ -9,14 +9,13 @@ use crate::run;
 use crate::stage::{Stage, Tally};
 
 /// The package with the suites.
-pub(crate) const PACKAGE: &str = "crosscast-live";
+const PACKAGE: &str = "crosscast-live";
 
 /// The stage of `cargo xtask test`.
 pub(crate) fn stage(stage: &mut Stage<'_>) -> Result<Tally> {
     let root = stage.workspace.root.clone();
-    if stage.workspace.member(PACKAGE).is_none_or(|package| package.bins.is_empty()) {
-        return Ok(Tally::skip(format!("{PACKAGE} has no executable")));
-    }
+    let has_bin = stage.workspace.member(PACKAGE).is_some_and(|package| !package.bins.is_empty());
+    ensure!(has_bin, "the workspace has no program {PACKAGE}");
     let mut build = run::cargo();
     build.args(["build", "--release"]).current_dir(&root);
     ensure!(stage.log.run(&mut build)?.ok, "the release build failed");

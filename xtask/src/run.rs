@@ -33,6 +33,13 @@ pub(crate) struct Done {
     pub(crate) text: String,
 }
 
+impl Done {
+    /// The last line that says something.
+    pub(crate) fn last_line(&self) -> &str {
+        self.text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default()
+    }
+}
+
 impl Log {
     /// Starts an empty log.
     pub(crate) fn create(path: PathBuf) -> Result<Self> {

@@ -3,7 +3,7 @@
 //! Always the whole workspace with the same features, so that cargo builds each crate once. A stage that finds
 //! something wrong does not stop the next; the last line is exactly `N passed, N failed, N skipped`.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::metadata::Workspace;
 use crate::stage::{self, Stage, Tally, Work};
@@ -105,9 +105,7 @@ fn doctests(stage: &mut Stage<'_>) -> Result<Tally> {
 /// Replays the kept inputs of the fuzz targets with the stable compiler; the package stands outside the workspace.
 fn fuzz(stage: &mut Stage<'_>) -> Result<Tally> {
     const MANIFEST: &str = "interop-tests/fuzz/Cargo.toml";
-    if !stage.workspace.root.join(MANIFEST).exists() {
-        return Ok(Tally::skip(format!("there is no {MANIFEST}")));
-    }
+    ensure!(stage.workspace.root.join(MANIFEST).exists(), "there is no {MANIFEST}");
     let mut command = run::cargo();
     command.args(["test", "--manifest-path", MANIFEST]).current_dir(&stage.workspace.root);
     command.env("CARGO_TARGET_DIR", &stage.workspace.target);

@@ -20,10 +20,9 @@ pub(crate) fn main(args: &[String]) -> Result<bool> {
 
 /// The stage of `cargo xtask test`.
 pub(crate) fn stage(stage: &mut Stage<'_>) -> Result<Tally> {
-    if stage.workspace.member(PACKAGE).is_none() {
-        return Ok(Tally::skip(format!("the workspace has no package {PACKAGE}")));
-    }
+    stage.workspace.member(PACKAGE).with_context(|| format!("the workspace has no package {PACKAGE}"))?;
     let mut command = run::cargo();
     command.args(["run", "--quiet", "--package", PACKAGE, "--", "--check"]).current_dir(&stage.workspace.root);
-    Ok(Tally::check(stage.log.run(&mut command)?.ok))
+    let done = stage.log.run(&mut command)?;
+    Ok(Tally::check(done.ok).note(done.last_line()))
 }

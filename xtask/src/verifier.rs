@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::run;
 use crate::stage::{Stage, Tally};
@@ -20,16 +20,15 @@ const LIBRARIES: &[&str] = &["blake3>=1,<2", "cryptography>=42"];
 pub(crate) fn stage(stage: &mut Stage<'_>) -> Result<Tally> {
     let root = stage.workspace.root.clone();
     for needed in [SCRIPT, VECTORS] {
-        if !root.join(needed).exists() {
-            return Ok(Tally::skip(format!("there is no {needed}")));
-        }
+        ensure!(root.join(needed).exists(), "there is no {needed}");
     }
     let Some(python) = environment(stage)? else {
         return Ok(Tally::skip("no Python with venv, or pip cannot fetch blake3 and cryptography"));
     };
     let mut verify = Command::new(&python);
     verify.args([SCRIPT, "vectors", VECTORS]).current_dir(&root);
-    Ok(Tally::check(stage.log.run(&mut verify)?.ok))
+    let done = stage.log.run(&mut verify)?;
+    Ok(Tally::check(done.ok).note(format!("the second reader: {}", done.last_line())))
 }
 
 /// The interpreter of an environment that has the libraries.
