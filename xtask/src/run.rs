@@ -12,9 +12,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-/// How long one command may run. A cold release build of everything takes about seven minutes on two cores, so a
-/// command that needs ten times as long is stuck.
+/// How long one command of a test may run. A cold release build of everything takes about seven minutes on two cores, so
+/// a command that needs ten times as long is stuck.
 const PATIENCE: Duration = Duration::from_secs(70 * 60);
+
+/// How long one measurement may run. A thousand simulations take an hour or two on a busy machine.
+pub(crate) const LONG_PATIENCE: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// How often a running child is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -23,6 +26,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 pub(crate) struct Log {
     path: PathBuf,
     file: File,
+    patience: Duration,
 }
 
 /// What a command came to.
@@ -48,7 +52,13 @@ impl Log {
         }
         File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let file = OpenOptions::new().read(true).append(true).open(&path)?;
-        Ok(Self { path, file })
+        Ok(Self { path, file, patience: PATIENCE })
+    }
+
+    /// Gives each command this long.
+    pub(crate) const fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Adds a line of our own.
@@ -70,7 +80,7 @@ impl Log {
             .stderr(self.file.try_clone()?)
             .spawn()
             .with_context(|| format!("cannot start `{}`", spelled(command)))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         let mut seen = Tail::open(&self.path, start)?;
         let status = loop {
             if let Some(status) = child.try_wait()? {
@@ -85,7 +95,7 @@ impl Log {
             thread::sleep(GLANCE);
         };
         if status.is_none() {
-            self.note(&format!("killed after {} s", PATIENCE.as_secs()))?;
+            self.note(&format!("killed after {} s", self.patience.as_secs()))?;
         }
         seen.advance(&mut watch)?;
         Ok(Done { ok: status.is_some_and(|status| status.success()), text: seen.text })

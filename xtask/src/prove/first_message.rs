@@ -1,11 +1,55 @@
-//! The bars of the first message: formats, the machine under attack and under faults, nodes on real sockets.
+//! The bars of the first message: nodes on real sockets, the machine under attack and under faults, the formats.
 //!
-//! The tests of `cargo xtask test` run the same programs at reduced size.
+//! All but one are measured by `crosscast-live --prove ID`, which drives the release binary (or the program that knows)
+//! and prints one JSON object. `cargo xtask test` runs the same at reduced size.
 
 use super::Bar;
 
-/// In the order in which they are measured.
+/// A bar that the live suites measure under the same id.
+macro_rules! live {
+    ($id:literal, $text:literal) => {
+        Bar {
+            id: $id,
+            text: $text,
+            command: &["cargo", "run", "--release", "--quiet", "-p", "crosscast-live", "--", "--json", "--prove", $id],
+        }
+    };
+}
+
+/// In the order in which they are measured, the quick ones first.
 pub(crate) const BARS: &[Bar] = &[
+    live!("pure-rooms", "wire, port, seal and core link no runtime, socket, clock or chance, and build for wasm32"),
+    live!("ready-time", "a daemon is ready within 500 ms of its start, in the middle of ten starts"),
+    live!("idle-memory", "an idle daemon holds at most 40 MiB, alone and linked"),
+    live!(
+        "wrong-key",
+        "another key at a pinned address, a key file that others can read and a foreign user are refused"
+    ),
+    live!("demo-10000", "the demo delivers 10,000 lines at every node: none lost, none twice, none unverified"),
+    live!(
+        "middle-killed",
+        "the middle of a chain of five, killed five times under load: nothing sent is lost or repeated"
+    ),
+    live!("restored-home", "a home restored from a backup goes on: nothing is lost, nobody sees anything twice"),
+    live!(
+        "twins",
+        "two machines with one key work side by side for a minute: two instances, stable links, no suspicion"
+    ),
+    live!(
+        "capture",
+        "a program in another language verifies every message of a daemon's stream, and refuses a changed one"
+    ),
+    live!(
+        "ping-p99",
+        "over a link of 2 Mb/s that bulk keeps at least 90 % full, the 99th percentile of PING is below 150 ms"
+    ),
+    live!("forged", "100,000 messages forged in a sender's name: none is delivered, and the sender's own all are"),
+    live!(
+        "mutated",
+        "100,000 broken frames: each is refused by name or legal, every refusal is provoked at least 100 times"
+    ),
+    live!("sim-same-seed", "100 simulated networks of 20 nodes: each seed gives the same run twice"),
+    live!("sim-1000", "1,000 simulated networks of 20 nodes with faults: what must arrive arrives, once and in order"),
     Bar {
         id: "cbor-oracle",
         text: "10,000,000 random values: an independent CBOR library reads what is written and is read alike; of \
@@ -15,7 +59,7 @@ pub(crate) const BARS: &[Bar] = &[
             "cargo",
             "test",
             "--release",
-            "--package",
+            "-p",
             "crosscast-wire",
             "--test",
             "formats",
@@ -24,46 +68,20 @@ pub(crate) const BARS: &[Bar] = &[
             "whatever_is_accepted",
         ],
     },
-    Bar {
-        id: "forged-sender",
-        text: "100,000 messages forged in a sender's name: none is delivered, and the sender's own all are",
-        command: &["cargo", "run", "--release", "--package", "crosscast-hostile", "--", "forge", "--count", "100000"],
-    },
-    Bar {
-        id: "broken-frames",
-        text: "100,000 broken frames: each is refused by name or legal, every refusal occurs at least 100 times, and a \
-               sound message still arrives",
-        command: &[
-            "cargo",
-            "run",
-            "--release",
-            "--package",
-            "crosscast-hostile",
-            "--",
-            "mutate",
-            "--count",
-            "100000",
-            "--each",
-            "100",
-        ],
-    },
-    Bar {
-        id: "simulated-faults",
-        text: "1,000 simulated networks with faults of links, disks and clocks: what must arrive arrives once and in \
-               order, and each seed gives the same run twice",
-        command: &[
-            "cargo",
-            "run",
-            "--release",
-            "--package",
-            "crosscast-sim",
-            "--bin",
-            "sim",
-            "--",
-            "--seeds",
-            "0..1000",
-            "--twice",
-            "--json",
-        ],
-    },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bar_of_the_live_suites_is_measured_here_under_its_id() {
+        let suites = concat!(env!("CARGO_MANIFEST_DIR"), "/../interop-tests/live/suites/mod.rs");
+        let text = std::fs::read_to_string(suites).unwrap_or_default();
+        let (_, table) = text.split_once("pub const BARS").unwrap_or_default();
+        let listed = table.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+        let listed: std::collections::BTreeSet<&str> = listed.collect();
+        let here = BARS.iter().filter(|bar| bar.command.contains(&"crosscast-live")).map(|bar| bar.id).collect();
+        assert_eq!(listed, here);
+    }
+}

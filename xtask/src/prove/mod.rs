@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::metadata::Workspace;
-use crate::run::{self, Log};
+use crate::run::{self, LONG_PATIENCE, Log};
 use crate::test::libtest_counts;
 
 /// One claim that can be measured.
@@ -72,7 +72,8 @@ struct Measured {
 fn measure(workspace: &Workspace, bar: &Bar) -> Result<Measured> {
     let mut command = command(bar.command)?;
     command.current_dir(&workspace.root);
-    let mut log = Log::create(workspace.target.join("xtask").join(format!("prove-{}.log", bar.id)))?;
+    let mut log =
+        Log::create(workspace.target.join("xtask").join(format!("prove-{}.log", bar.id)))?.patient(LONG_PATIENCE);
     let start = Instant::now();
     let done = log.run(&mut command)?;
     let secs = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
