@@ -1,0 +1,59 @@
+//! The suites, and the bars that are measured by them or by other programs of the repository.
+
+mod capture;
+mod cargo;
+mod demo;
+mod idle;
+mod middle_killed;
+mod refusals;
+mod restored_home;
+mod shaped_ping;
+mod twins;
+
+use anyhow::Result;
+
+use crate::{Site, Size, Verdict};
+
+/// Runs one scenario.
+pub type Run = fn(&Site, Size) -> Result<Verdict>;
+
+/// A scenario with a name.
+pub struct Suite {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it shows, in a sentence.
+    pub shows: &'static str,
+    /// The scenario.
+    pub run: Run,
+}
+
+/// What `cargo xtask test` runs, at reduced size.
+pub const SUITES: &[Suite] = &[
+    Suite { name: "demo", shows: "the demo delivers every line everywhere once", run: demo::run },
+    Suite { name: "middle-killed", shows: "a killed router loses and repeats nothing", run: middle_killed::run },
+    Suite { name: "shaped-ping", shows: "control passes a saturated slow link", run: shaped_ping::run },
+    Suite { name: "twins", shows: "two machines with one key both work", run: twins::run },
+    Suite { name: "restored-home", shows: "a home from a backup works on", run: restored_home::run },
+    Suite { name: "ready-time", shows: "a daemon is ready at once", run: idle::ready_time },
+    Suite { name: "idle-memory", shows: "an idle daemon is small", run: idle::memory },
+    Suite { name: "capture", shows: "another program verifies a daemon's bytes", run: capture::run },
+    Suite { name: "wrong-key", shows: "a wrong key, an open key file, a foreign user are refused", run: refusals::run },
+];
+
+/// What `--prove ID` measures, at full size.
+pub const BARS: &[(&str, Run)] = &[
+    ("demo-10000", demo::run),
+    ("middle-killed", middle_killed::run),
+    ("ping-p99", shaped_ping::run),
+    ("twins", twins::run),
+    ("restored-home", restored_home::run),
+    ("ready-time", idle::ready_time),
+    ("idle-memory", idle::memory),
+    ("capture", capture::run),
+    ("wrong-key", refusals::run),
+    ("forged", cargo::forged),
+    ("mutated", cargo::mutated),
+    ("sim-1000", cargo::sim),
+    ("sim-same-seed", cargo::sim_same_seed),
+    ("pure-rooms", cargo::pure_rooms),
+];
