@@ -7,12 +7,18 @@
 mod agenda;
 mod clock;
 mod disk;
+mod ledger;
 mod machine;
 mod memo;
 mod net;
+mod play;
 mod pool;
 mod prng;
+mod report;
+mod run;
+mod scenario;
 mod trace;
+mod violation;
 mod words;
 mod world;
 
@@ -23,5 +29,9 @@ pub use machine::Machine;
 pub use memo::MemoCrypto;
 pub use net::NetParams;
 pub use prng::{PPM, Prng};
+pub use report::Report;
+pub use run::{NODES, run_scenario, run_seed, run_traced};
+pub use scenario::{Fault, GroupPlan, HostPlan, PUBLISH_FROM, Planned, PublisherPlan, ReaderPlan, SETTLE, Scenario};
 pub use trace::Trace;
+pub use violation::{Rule, Violation};
 pub use world::{Breach, Counts, Happening, HostId, HostSpec, World};

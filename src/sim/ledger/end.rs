@@ -1,0 +1,147 @@
+//! What must have arrived when everything was quiet for long enough, and what excuses a message that did not.
+
+use std::collections::BTreeSet;
+
+use crosscast_wire::{MessageId, NodeId, State};
+
+use super::{Broken, Fact, Ledger, Stream, To};
+use crate::agenda::Micros;
+use crate::violation::Rule;
+use crate::world::HostId;
+
+/// What happened in a run that may excuse a message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Excuses {
+    /// Runs that ended: host, run, when, whether power was lost.
+    pub(crate) ends: Vec<(HostId, u64, Micros, bool)>,
+    /// Disks that refused: host, from, until.
+    pub(crate) disks: Vec<(HostId, Micros, Micros)>,
+    /// Messages published before this need not have arrived: the window was too small to keep them.
+    pub(crate) kept_since: Micros,
+    /// Messages published after this need not have arrived yet.
+    pub(crate) until: Micros,
+    /// When their life must have lasted to.
+    pub(crate) end: Micros,
+    /// A gap was given up in this group with this host's reader: its readers are told by marks.
+    pub(crate) members: Vec<BTreeSet<HostId>>,
+}
+
+/// What the last check found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// Pairs of message and reader that had to be, and were.
+    pub(crate) arrived: u64,
+    /// Pairs that did not have to be, and were not.
+    pub(crate) excused: u64,
+}
+
+impl Excuses {
+    fn ended(&self, fact: &Fact) -> Option<bool> {
+        let own = self.ends.iter().find(|(host, run, _, _)| (*host, *run) == (fact.host, fact.run));
+        own.map(|(_, _, _, power)| *power)
+    }
+
+    fn power_lost_elsewhere(&self, fact: &Fact) -> bool {
+        self.ends.iter().any(|(host, _, at, power)| *power && *host != fact.host && *at >= fact.at)
+    }
+
+    /// A disk in the way refused around the time it was published.
+    fn disk_refused(&self, fact: &Fact) -> bool {
+        let concerned = |host: &HostId| match fact.to {
+            To::Group(group) => self.members.get(group).is_some_and(|members| members.contains(host)),
+            To::Host(to) => *host == to || *host == fact.host,
+        };
+        // What was under way when the disk filled is refused, and what was stopped by a break arrives later.
+        let around = |from: Micros, until: Micros| (from.saturating_sub(DISK_BEFORE)..=until).contains(&fact.at);
+        self.disks.iter().any(|(host, from, until)| concerned(host) && around(*from, *until))
+    }
+
+    /// Whether nobody may expect a message, whoever its reader is.
+    fn covers(&self, fact: &Fact) -> bool {
+        if fact.at > self.until || fact.at < self.kept_since || self.disk_refused(fact) {
+            return true;
+        }
+        if fact.at.saturating_add(fact.life_ms.saturating_mul(1_000)) < self.end.saturating_add(LIFE_SPARE) {
+            return true;
+        }
+        let given_up = match fact.state {
+            Some(State::Expired | State::Refused | State::Dropped) => true,
+            Some(State::Accepted | State::Sent | State::Stored | State::Delivered) | None => false,
+        };
+        let sent = fact.links > 0;
+        given_up
+            || match self.ended(fact) {
+                None => false,
+                // Its own memory is lost, its store is not; but it may have been told before the commit.
+                Some(false) => !sent,
+                // A next hop has it on its disk, unless that lost its power too.
+                Some(true) => !sent || self.power_lost_elsewhere(fact),
+            }
+    }
+}
+
+/// A message published this long before a disk fills may still have been under way.
+const DISK_BEFORE: Micros = 40_000_000;
+/// Clocks differ by less than this; a message whose life ends so soon after the end may be over for some.
+const LIFE_SPARE: Micros = 60_000_000;
+
+impl Ledger {
+    /// Whether everything that had to arrive did.
+    ///
+    /// # Errors
+    /// The first message that did not arrive at a reader.
+    pub(crate) fn check_end(&self, excuses: &Excuses) -> Result<Finding, Broken> {
+        let mut finding = Finding::default();
+        for (id, fact) in &self.messages {
+            let excused = excuses.covers(fact);
+            for ((host, stream), chain) in &self.chains {
+                let addressed = match (fact.to, stream) {
+                    (To::Group(group), Stream::Group(number)) => group == *number,
+                    (To::Host(to), Stream::Inbox) => to == *host,
+                    (To::Group(_), Stream::Inbox) | (To::Host(_), Stream::Group(_)) => false,
+                };
+                if !addressed || chain.since > fact.at {
+                    continue;
+                }
+                if chain.has(id) {
+                    finding.arrived = finding.arrived.saturating_add(u64::from(!excused));
+                } else if excused || self.passed_over(*host, *stream, fact) {
+                    finding.excused = finding.excused.saturating_add(1);
+                } else {
+                    return Err((Rule::Lost, self.story(*host, *stream, id, fact)));
+                }
+            }
+        }
+        Ok(finding)
+    }
+
+    fn passed_over(&self, host: HostId, stream: Stream, fact: &Fact) -> bool {
+        let Some((instance, seq)) = fact.seq else { return false };
+        let node = self.nodes.iter().find(|(_, other)| **other == fact.host).map(|(node, _)| *node);
+        let group = self.groups.iter().find(|(_, number)| Stream::Group(**number) == stream).map(|(group, _)| *group);
+        let senders = [node, group.map(|group| NodeId::new(*group.as_bytes()))];
+        let chain = self.chains.get(&(host, stream));
+        chain
+            .is_some_and(|chain| senders.into_iter().flatten().any(|sender| chain.passed_over((sender, instance), seq)))
+    }
+
+    fn story(&self, host: HostId, stream: Stream, id: &MessageId, fact: &Fact) -> String {
+        let has = |(other, at): &&(HostId, Stream)| *at == stream && *other != host;
+        let others = self.chains.iter().filter(|(key, _)| has(key));
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for ((other, _), chain) in others {
+            if chain.has(id) { with.push(other.0) } else { without.push(other.0) }
+        }
+        let told = fact.state.map_or("nothing", State::word);
+        format!(
+            "n{} {stream:?} never got {id:?} (seq {:?}), published by n{} at {}.{:06}, told {told} ({} links); \
+             n{with:?} have it, n{without:?} not",
+            host.0,
+            fact.seq,
+            fact.host.0,
+            fact.at / 1_000_000,
+            fact.at % 1_000_000,
+            fact.links,
+        )
+    }
+}

@@ -1,0 +1,78 @@
+//! What was published: entries by token, messages by id.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use crosscast_wire::{Instance, MessageId, Seq, State};
+
+use crate::agenda::Micros;
+use crate::prng::Prng;
+use crate::world::HostId;
+
+/// Where something was sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    /// A group, by its number in the scenario.
+    Group(usize),
+    /// One host.
+    Host(HostId),
+}
+
+/// One entry as its publisher handed it in.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) to: To,
+    pub(crate) host: HostId,
+    pub(crate) run: u64,
+    pub(crate) at: Micros,
+    /// The publisher's clock.
+    pub(crate) wall_ms: u64,
+    pub(crate) life_ms: u64,
+    pub(crate) len: usize,
+    /// The publisher was told no.
+    pub(crate) refused: bool,
+    /// Message and index, once known.
+    pub(crate) place: Option<(MessageId, u16)>,
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+pub(crate) struct Fact {
+    pub(crate) to: To,
+    pub(crate) host: HostId,
+    pub(crate) run: u64,
+    /// When its first entry was handed in.
+    pub(crate) at: Micros,
+    pub(crate) wall_ms: u64,
+    pub(crate) life_ms: u64,
+    /// Tokens by index.
+    pub(crate) entries: BTreeMap<u16, u64>,
+    /// Known once it was delivered somewhere.
+    pub(crate) seq: Option<(Instance, Seq)>,
+    /// What its publisher was last told.
+    pub(crate) state: Option<State>,
+    pub(crate) links: u32,
+}
+
+impl Fact {
+    pub(crate) const fn new(to: To, host: HostId, run: u64, at: Micros, wall_ms: u64, life_ms: u64) -> Self {
+        Self { to, host, run, at, wall_ms, life_ms, entries: BTreeMap::new(), seq: None, state: None, links: 0 }
+    }
+}
+
+/// The payload of a token: the token and bytes that follow from it; at least 8.
+pub(crate) fn payload(token: u64, len: usize) -> Bytes {
+    let mut bytes = Vec::with_capacity(len.max(8));
+    bytes.extend_from_slice(&token.to_be_bytes());
+    let mut prng = Prng::new(token);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&prng.next_u64().to_le_bytes());
+    }
+    bytes.truncate(len.max(8));
+    Bytes::from(bytes)
+}
+
+/// The token of a payload.
+pub(crate) fn token(payload: &[u8]) -> Option<u64> {
+    payload.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+}

@@ -1,0 +1,196 @@
+//! What the applications do: start, join, publish, send, read, look.
+
+use crosscast_core::{Command, Since, Source};
+use crosscast_wire::{Entry, Locator, Scheme, Ticket, TicketFields};
+
+use super::{ANSWER_WITHIN, Action, Asked, PROBE_EVERY, Play};
+use crate::agenda::{MILLI, Micros};
+use crate::ledger::{Broken, Sent, Stream, To, payload};
+use crate::machine::Machine;
+use crate::violation::Rule;
+use crate::world::HostId;
+
+fn locator(host: HostId) -> Option<Locator> {
+    Locator::new(Scheme::Memory, &format!("n{}", host.0), None).ok()
+}
+
+impl<M: Machine> Play<'_, M> {
+    /// Gives a machine a command and remembers what for.
+    pub(super) fn ask(&mut self, host: HostId, command: Command, what: Asked) {
+        let run = self.runs.get(&host).copied().unwrap_or(0);
+        let now = self.world.now();
+        if let Some(id) = self.world.command(host, command) {
+            self.asked.insert(id, (host, run, now, what));
+        }
+    }
+
+    pub(super) fn start(&mut self, host: HostId) {
+        if self.world.is_up(host) {
+            return;
+        }
+        self.world.start(host);
+        let run = self.runs.entry(host).or_default();
+        *run = run.saturating_add(1);
+        self.rejects.remove(&host);
+        if let Some(locator) = locator(host) {
+            self.ask(host, Command::Listen { locator }, Asked::Done);
+        }
+        let attached = self.scenario.edges.iter().filter(|(dialer, _)| *dialer == host);
+        for locator in attached.filter_map(|(_, listener)| locator(*listener)).collect::<Vec<_>>() {
+            self.ask(host, Command::Attach { locator }, Asked::Done);
+        }
+        self.read(host, Stream::Inbox);
+        for (number, plan) in self.scenario.groups.iter().enumerate() {
+            if !plan.members.contains(&host) {
+                continue;
+            }
+            if self.joined.contains(&(host, number)) {
+                self.read(host, Stream::Group(number));
+            } else if self.tickets.contains_key(&number) {
+                self.join(host, number);
+            } else if plan.owner == host {
+                let (policy, public) = (plan.policy, plan.public);
+                let create = Command::CreateGroup { name: format!("group {number}"), policy, public };
+                self.ask(host, create, Asked::Create(number));
+            }
+        }
+    }
+
+    /// The group is there: everybody else joins by its ticket.
+    pub(super) fn share(&mut self, number: usize, ticket: &Ticket) {
+        // Without locators, so that nobody dials but by the scenario's edges.
+        let fields = TicketFields { locators: Vec::new(), ..ticket.fields().clone() };
+        let Ok(ticket) = Ticket::new(fields) else { return };
+        self.tickets.insert(number, ticket);
+        let Some(plan) = self.scenario.groups.get(number) else { return };
+        for host in plan.members.iter().filter(|host| **host != plan.owner) {
+            let at = self.world.now().saturating_add(self.prng.below(800 * MILLI));
+            self.at(at, Action::Join(*host, number));
+        }
+    }
+
+    pub(super) fn join(&mut self, host: HostId, number: usize) {
+        let needed = self.world.is_up(host) && !self.joined.contains(&(host, number));
+        if let Some(ticket) = self.tickets.get(&number).filter(|_| needed) {
+            let ticket = Box::new(ticket.clone());
+            self.ask(host, Command::JoinGroup { ticket, name: None }, Asked::Join(number));
+        }
+    }
+
+    /// Starts a reader where it left off; after a loss of power it begins with the oldest.
+    pub(super) fn read(&mut self, host: HostId, stream: Stream) {
+        let torn = self.torn.remove(&(host, stream));
+        let (source, window_bytes) = match stream {
+            Stream::Inbox => (Source::Inbox, 64 << 10),
+            Stream::Group(number) => {
+                let Some(group) = self.group_ids.get(&number) else { return };
+                let readers = self.scenario.groups.get(number).into_iter().flat_map(|plan| &plan.readers);
+                let window = readers.filter(|reader| reader.host == host).map(|reader| reader.window_bytes).next();
+                (Source::Group(*group), window.unwrap_or(1))
+            }
+        };
+        let now = self.world.now();
+        self.ledger.subscribe(host, stream, now, window_bytes, torn);
+        let mut since = Since::Oldest;
+        if let Some(chain) = self.ledger.chain_mut(host, stream) {
+            match stream {
+                Stream::Inbox => chain.reopen(),
+                Stream::Group(_) => since = chain.cursor.map_or(Since::Oldest, Since::After),
+            }
+        }
+        self.ask(host, Command::Subscribe { source, since, window_bytes }, Asked::Subscribe(stream));
+    }
+
+    pub(super) fn publish(&mut self, number: usize, publisher: usize) {
+        let scenario = self.scenario;
+        let Some(plan) = scenario.groups.get(number).and_then(|group| group.publishers.get(publisher)) else { return };
+        let now = self.world.now();
+        let next = now.saturating_add(self.prng.around(plan.every).max(MILLI));
+        if next <= scenario.publish_until {
+            self.at(next, Action::Publish(number, publisher));
+        }
+        let host = plan.host;
+        let Some(group) = self.group_ids.get(&number).copied() else { return };
+        if !self.world.is_up(host) || !self.joined.contains(&(host, number)) {
+            return;
+        }
+        let life_ms = plan.life_ms.unwrap_or(scenario.times.window_ms);
+        let count = self.prng.range(1, plan.entries);
+        let mut tokens = Vec::new();
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            let len = usize::try_from(self.prng.range(plan.entry_bytes.0, plan.entry_bytes.1)).unwrap_or(8);
+            let token = self.token(host, To::Group(number), len, life_ms);
+            entries.push(Entry::new(payload(token, len)));
+            tokens.push(token);
+        }
+        let class = self.prng.pick(&plan.classes).copied().unwrap_or(crosscast_wire::Class::Normal);
+        let command = Command::Publish { group, entries, class, life_ms: plan.life_ms };
+        self.ask(host, command, Asked::Publish(tokens));
+    }
+
+    fn token(&mut self, host: HostId, to: To, len: usize, life_ms: u64) -> u64 {
+        let run = self.runs.get(&host).copied().unwrap_or(0);
+        let (at, wall_ms) = (self.world.now(), self.world.wall_ms(host));
+        self.ledger.publish(Sent { to, host, run, at, wall_ms, life_ms, len: len.max(8), refused: false, place: None })
+    }
+
+    pub(super) fn send(&mut self, host: HostId) {
+        let Some(every) = self.scenario.hosts.get(host.0 as usize).and_then(|plan| plan.sends_every) else { return };
+        let next = self.world.now().saturating_add(self.prng.around(every).max(MILLI));
+        if next <= self.scenario.publish_until {
+            self.at(next, Action::Send(host));
+        }
+        let neighbours: Vec<HostId> = self.scenario.neighbours(host).into_iter().collect();
+        let Some(to) = self.prng.pick(&neighbours).copied() else { return };
+        let Some(node) = self.world.node(to).filter(|_| self.world.is_up(host)) else { return };
+        let len = usize::try_from(self.prng.range(8, 4_000)).unwrap_or(8);
+        let token = self.token(host, To::Host(to), len, self.scenario.times.window_ms);
+        let command = Command::Send { to: node, payload: payload(token, len), life_ms: None };
+        self.ask(host, command, Asked::Publish(vec![token]));
+    }
+
+    pub(super) fn consume(&mut self, host: HostId, run: u64, stream: Stream, bytes: u32) {
+        if self.runs.get(&host) != Some(&run) || !self.world.is_up(host) {
+            return;
+        }
+        let Some(chain) = self.ledger.chain_mut(host, stream) else { return };
+        let Some(reader) = chain.reader else { return };
+        chain.consumed(bytes);
+        // Answered by nothing, so it is not remembered.
+        self.world.command(host, Command::Consumed { reader, bytes });
+    }
+
+    pub(super) fn probe(&mut self) -> Result<(), Broken> {
+        let now = self.world.now();
+        self.at(now.saturating_add(PROBE_EVERY), Action::Probe);
+        for host in self.scenario.host_ids() {
+            if self.world.is_up(host) {
+                self.ask(host, Command::Peers, Asked::Peers);
+                self.ask(host, Command::Groups, Asked::Groups);
+                self.ask(host, Command::Status, Asked::Status);
+                self.check_store(host)?;
+            }
+        }
+        // Only in quiet times: a paused machine, a full disk and a silent next hop may all keep a command waiting.
+        let overdue = |asked: Micros| self.quiet && asked.saturating_add(ANSWER_WITHIN) < now;
+        let late = self.asked.values().find(|(host, run, at, _)| overdue(*at) && self.runs.get(host) == Some(run));
+        match late {
+            Some((host, _, _, what)) => Err((Rule::Command, format!("n{} did not answer {what:?}", host.0))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a store keeps no more than its groups' windows and its inbox.
+    fn check_store(&self, host: HostId) -> Result<(), Broken> {
+        let groups = self.scenario.groups.iter().filter(|group| group.members.contains(&host)).count() as u64;
+        let sizes = &self.scenario.sizes;
+        let bound = groups.saturating_mul(sizes.window_bytes.saturating_add(WINDOW_SPARE));
+        let bound = bound.saturating_add(sizes.inbox_bytes).saturating_add(WINDOW_SPARE);
+        let kept = self.world.stored_bytes(host);
+        if kept > bound { Err((Rule::Bound, format!("n{} keeps {kept} bytes of {bound}", host.0))) } else { Ok(()) }
+    }
+}
+
+/// What a log may weigh beyond its window: a few full messages that came with one commit.
+pub(super) const WINDOW_SPARE: u64 = 2 << 20;

@@ -1,0 +1,199 @@
+//! What the machines tell their applications.
+
+use crosscast_core::Command;
+use crosscast_core::{CommandId, Delivery, Event, GroupView, PeerView, ReaderId, Refusal, Reply, Source};
+
+use super::apps::WINDOW_SPARE;
+use super::{Action, Asked, Play};
+use crate::ledger::{Broken, Stream};
+use crate::machine::Machine;
+use crate::prng::PPM;
+use crate::violation::Rule;
+use crate::world::HostId;
+
+/// Most that waits for a peer on the control lane: the core's own word.
+const CONTROL_BYTES: u64 = 1 << 20;
+/// What a data lane may hold beyond its bound: a read of the log and a full message.
+const LANE_SPARE: u64 = 1 << 20;
+
+impl<M: Machine> Play<'_, M> {
+    pub(super) fn on_event(&mut self, host: HostId, run: u64, event: Event) -> Result<(), Broken> {
+        if self.runs.get(&host) != Some(&run) {
+            return Err((Rule::Contract, format!("n{}: event of run {run} in run {:?}", host.0, self.runs.get(&host))));
+        }
+        match event {
+            Event::Reply(id, reply) => self.on_reply(host, id, reply),
+            Event::Deliver(reader, delivery) => self.on_delivery(host, run, reader, &delivery),
+            Event::ReaderGap(reader) => self.on_reader_gap(host, reader),
+            Event::Outcome(outcome) => self.ledger.outcome(host, run, self.world.wall_ms(host), outcome),
+            Event::Notice(_) => Ok(()),
+        }
+    }
+
+    fn on_reply(&mut self, host: HostId, id: CommandId, reply: Reply) -> Result<(), Broken> {
+        let Some((of, _, _, asked)) = self.asked.remove(&id) else {
+            return Err((Rule::Command, format!("n{} answered command {} twice or unasked: {reply:?}", host.0, id.0)));
+        };
+        if of != host {
+            return Err((Rule::Command, format!("n{} answered the command {} of n{}", host.0, id.0, of.0)));
+        }
+        match (asked, reply) {
+            (Asked::Create(number), Reply::Group { group, ticket: Some(ticket), .. }) => {
+                self.group_ids.insert(number, group);
+                self.ledger.add_group(group, number);
+                self.share(number, &ticket);
+                self.member(host, number);
+            }
+            (Asked::Join(number), Reply::Group { .. }) => self.member(host, number),
+            (Asked::Subscribe(stream), Reply::Reading(reader)) => {
+                if let Some(chain) = self.ledger.chain_mut(host, stream) {
+                    chain.reader = Some(reader);
+                }
+            }
+            (Asked::Publish(tokens), Reply::Published { id, first_index }) => {
+                return self.ledger.published(id, first_index, &tokens);
+            }
+            (Asked::AckInbox(through), Reply::Done) => {
+                if let Some(chain) = self.ledger.chain_mut(host, Stream::Inbox) {
+                    chain.acknowledged(through);
+                }
+            }
+            (Asked::Peers, Reply::Peers(peers)) => return self.check_peers(host, &peers),
+            (Asked::Groups, Reply::Groups(groups)) => return self.check_groups(host, &groups),
+            (Asked::Status, Reply::Status(status)) => return self.count_rejects(host, &status.rejects),
+            (Asked::Done, Reply::Done) => {}
+            (asked, Reply::Refused(refusal)) => return self.on_refused(host, asked, refusal),
+            (asked, reply) => {
+                return Err((Rule::Command, format!("n{} answered {asked:?} by {reply:?}", host.0)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A host has become part of a group: it reads.
+    fn member(&mut self, host: HostId, number: usize) {
+        if self.joined.insert((host, number)) {
+            self.read(host, Stream::Group(number));
+        }
+    }
+
+    fn on_refused(&mut self, host: HostId, asked: Asked, refusal: Refusal) -> Result<(), Broken> {
+        let count = self.refusals.entry(format!("{refusal:?}")).or_default();
+        *count = count.saturating_add(1);
+        let store = refusal == Refusal::Store && self.disk_refuses(host);
+        match (&asked, refusal) {
+            (_, Refusal::ShuttingDown) => {}
+            // The store lost the joining with the power; it is done again.
+            (Asked::Subscribe(Stream::Group(number)), Refusal::UnknownGroup) if self.lost_power(host) => {
+                self.joined.remove(&(host, *number));
+                self.join(host, *number);
+            }
+            (Asked::Subscribe(stream), Refusal::NoHistory) if self.scenario.small_window => {
+                self.torn.insert((host, *stream));
+                self.read(host, *stream);
+            }
+            (Asked::Publish(tokens), Refusal::Busy | Refusal::Limit) => self.ledger.refused(tokens),
+            (Asked::Publish(tokens), Refusal::NotLinked) => self.ledger.refused(tokens),
+            (Asked::Publish(tokens), Refusal::UnknownGroup) if self.lost_power(host) => self.ledger.refused(tokens),
+            (Asked::Join(number), _) if store => {
+                let at = self.world.now().saturating_add(crate::SECOND);
+                self.at(at, Action::Join(host, *number));
+            }
+            (Asked::AckInbox(_), _) if store => {}
+            _ => return Err((Rule::Command, format!("n{} refused {asked:?}: {refusal:?}", host.0))),
+        }
+        if let (Asked::Publish(tokens), Refusal::ShuttingDown) = (&asked, refusal) {
+            self.ledger.refused(tokens);
+        }
+        Ok(())
+    }
+
+    fn lost_power(&self, host: HostId) -> bool {
+        self.excuses.ends.iter().any(|(other, _, _, power)| *other == host && *power)
+    }
+
+    fn disk_refuses(&self, host: HostId) -> bool {
+        // An operation that was under way when the disk recovered is answered a little later.
+        let now = self.world.now();
+        self.excuses.disks.iter().any(|(other, from, until)| {
+            *other == host && (*from..=until.saturating_add(10 * crate::SECOND)).contains(&now)
+        })
+    }
+
+    fn stream(&self, source: Source) -> Option<Stream> {
+        match source {
+            Source::Inbox => Some(Stream::Inbox),
+            Source::Group(group) => self.ledger.group_number(&group).map(Stream::Group),
+        }
+    }
+
+    fn on_delivery(&mut self, host: HostId, run: u64, reader: ReaderId, delivery: &Delivery) -> Result<(), Broken> {
+        let Some(stream) = self.stream(delivery.source) else {
+            return Err((Rule::Forged, format!("n{} was given a message of an unknown group", host.0)));
+        };
+        let now = self.world.now();
+        if self.ledger.chain_mut(host, stream).is_none_or(|chain| chain.reader != Some(reader)) {
+            return Err((
+                Rule::Forged,
+                format!("n{}: a delivery to reader {}, which is not {stream:?}'s", host.0, reader.0),
+            ));
+        }
+        self.ledger.deliver(host, now, delivery)?;
+        let takes = match stream {
+            Stream::Inbox => {
+                if self.prng.chance(PPM / 2) {
+                    let through = delivery.cursor;
+                    self.ask(host, Command::AcknowledgeInbox { through }, Asked::AckInbox(through));
+                }
+                0
+            }
+            Stream::Group(number) => {
+                let readers = self.scenario.groups.get(number).into_iter().flat_map(|plan| &plan.readers);
+                readers.filter(|reader| reader.host == host).map(|reader| reader.takes).next().unwrap_or(0)
+            }
+        };
+        if takes == 0 {
+            self.consume(host, run, stream, delivery.weight);
+        } else {
+            self.at(now.saturating_add(takes), Action::Consume(host, run, stream, delivery.weight));
+        }
+        Ok(())
+    }
+
+    fn on_reader_gap(&mut self, host: HostId, reader: ReaderId) -> Result<(), Broken> {
+        if !self.scenario.small_window {
+            return Err((
+                Rule::Gap,
+                format!("n{}: reader {} fell behind, though everything is kept", host.0, reader.0),
+            ));
+        }
+        let streams = (0..self.scenario.groups.len()).map(Stream::Group).chain([Stream::Inbox]);
+        for stream in streams {
+            if let Some(chain) = self.ledger.chain_mut(host, stream).filter(|chain| chain.reader == Some(reader)) {
+                chain.fell_behind();
+            }
+        }
+        Ok(())
+    }
+
+    fn check_peers(&mut self, host: HostId, peers: &[PeerView]) -> Result<(), Broken> {
+        let lanes = self.scenario.sizes.lane_queue_bytes.saturating_add(LANE_SPARE).saturating_mul(3);
+        let bound = lanes.saturating_add(CONTROL_BYTES);
+        for peer in peers {
+            self.max_queued_bytes = self.max_queued_bytes.max(peer.queued_bytes);
+            if peer.queued_bytes > bound {
+                let what = format!("n{} queues {} bytes of {bound} for {:?}", host.0, peer.queued_bytes, peer.node);
+                return Err((Rule::Bound, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_groups(&self, host: HostId, groups: &[GroupView]) -> Result<(), Broken> {
+        let bound = self.scenario.sizes.window_bytes.saturating_add(WINDOW_SPARE);
+        match groups.iter().find(|group| group.bytes > bound) {
+            Some(group) => Err((Rule::Bound, format!("n{} keeps {} bytes of {:?}", host.0, group.bytes, group.group))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! A scenario: who is there, who is linked with whom, who publishes what, and what goes wrong when.
+//!
+//! [`Scenario::random`] draws one from a seed: a connected topology, one to three groups whose members are connected
+//! among themselves, publishers of all rates, sizes and classes, faults for about half the time, and then quiet, in
+//! which everything must come right. The phases are the same in every scenario, so that the checks know them.
+
+use std::collections::BTreeSet;
+
+use crosscast_core::{Sizes, Times};
+use crosscast_wire::{Class, Policy};
+
+use crate::agenda::{MILLI, Micros, SECOND};
+use crate::disk::DiskMode;
+use crate::net::NetParams;
+use crate::prng::{PPM, Prng};
+use crate::world::HostId;
+
+/// One host.
+#[derive(Clone, Debug)]
+pub struct HostPlan {
+    /// When it starts first.
+    pub starts: Micros,
+    /// How far its wall clock is ahead, in milliseconds.
+    pub skew_ms: i64,
+    /// Whether its AES is fast.
+    pub fast_aes: bool,
+    /// Mean time between its unicast messages to neighbours; none are sent without.
+    pub sends_every: Option<Micros>,
+}
+
+/// One publisher.
+#[derive(Clone, Debug)]
+pub struct PublisherPlan {
+    /// On which host.
+    pub host: HostId,
+    /// Mean time between publishes.
+    pub every: Micros,
+    /// Bytes of an entry: between these.
+    pub entry_bytes: (u64, u64),
+    /// Most entries in one publish.
+    pub entries: u64,
+    /// The classes it uses.
+    pub classes: Vec<Class>,
+    /// Life of its messages; the default without.
+    pub life_ms: Option<u64>,
+}
+
+/// One reader.
+#[derive(Clone, Debug)]
+pub struct ReaderPlan {
+    /// On which host.
+    pub host: HostId,
+    /// Its window.
+    pub window_bytes: u32,
+    /// How long it takes to consume a message.
+    pub takes: Micros,
+}
+
+/// One group.
+#[derive(Clone, Debug)]
+pub struct GroupPlan {
+    /// Who makes it.
+    pub owner: HostId,
+    /// Who is part of it, the owner included.
+    pub members: BTreeSet<HostId>,
+    /// Who may publish.
+    pub policy: Policy,
+    /// Whether payloads travel unsealed.
+    pub public: bool,
+    /// Who publishes.
+    pub publishers: Vec<PublisherPlan>,
+    /// One reader for each member.
+    pub readers: Vec<ReaderPlan>,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The process is killed, and started again.
+    Kill(HostId),
+    /// The machine loses power, and is started again.
+    PowerLoss(HostId),
+    /// The node is shut down in order, and started again.
+    Restart(HostId),
+    /// The process stands still.
+    Pause(HostId),
+    /// No packet passes between the two sides.
+    Partition(BTreeSet<HostId>),
+    /// No packet passes from the first side to the other; the way back is open.
+    OneWay(BTreeSet<HostId>),
+    /// Every connection between two hosts breaks.
+    Cut(HostId, HostId),
+    /// The first host loses its connections with the second, which does not know.
+    HalfOpen(HostId, HostId),
+    /// The disk is full or fails.
+    Disk(HostId, DiskMode),
+    /// Disk and CPU are so many times slower.
+    Slow(HostId, u64, u64),
+    /// Everything takes longer and more is lost: microseconds, parts in a million.
+    Weather(Micros, u32),
+    /// The host sends at so many bytes a second.
+    Narrow(HostId, u64),
+    /// The wall clock jumps to so many milliseconds ahead.
+    Skew(HostId, i64),
+}
+
+/// A fault and its time.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// When it begins.
+    pub at: Micros,
+    /// When it is over.
+    pub until: Micros,
+    /// What it is.
+    pub fault: Fault,
+}
+
+/// When publishing begins; before it groups are made and joined without a fault.
+pub const PUBLISH_FROM: Micros = 4 * SECOND;
+/// What was published this long before the end must have arrived at the end: longer than a gap is waited for.
+pub const SETTLE: Micros = 35 * SECOND;
+
+/// After the last fault every link is back within this: the longest redial, a dial that times out, a hello.
+pub(crate) const RECONNECT: Micros = 45 * SECOND;
+
+/// A whole run, planned.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The seed it came from; also the world's.
+    pub seed: u64,
+    /// The network.
+    pub net: NetParams,
+    /// The hosts, by number.
+    pub hosts: Vec<HostPlan>,
+    /// Who attaches to whom.
+    pub edges: BTreeSet<(HostId, HostId)>,
+    /// The groups.
+    pub groups: Vec<GroupPlan>,
+    /// What goes wrong.
+    pub faults: Vec<Planned>,
+    /// When the last fault is over.
+    pub quiet_from: Micros,
+    /// When the last message is published.
+    pub publish_until: Micros,
+    /// The end.
+    pub end: Micros,
+    /// The machines' times.
+    pub times: Times,
+    /// The machines' sizes.
+    pub sizes: Sizes,
+    /// Whether the live window is too small to keep everything.
+    pub small_window: bool,
+}
+
+impl Scenario {
+    /// Draws a scenario for so many hosts (at least two).
+    #[must_use]
+    pub fn random(seed: u64, nodes: u32) -> Self {
+        let mut prng = Prng::new(seed ^ 0x5ce7_a210);
+        let nodes = nodes.max(2);
+        let all: Vec<HostId> = (0..nodes).map(HostId).collect();
+        let small_window = prng.chance(PPM / 8);
+        let (times, sizes) = machine_params(&mut prng, small_window);
+        let group_count = prng.range(1, 3);
+        let mut edges = BTreeSet::new();
+        connect(&mut prng, &all, &mut edges);
+        let groups = (0..group_count).map(|_| group(&mut prng, &all, &mut edges)).collect();
+        let hosts = all.iter().map(|_| host(&mut prng)).collect();
+        let quiet_from = 64 * SECOND;
+        // In a small window only what is published when every link is back can be counted on.
+        let publish_until = quiet_from + if small_window { RECONNECT + 15 * SECOND } else { 20 * SECOND };
+        let mut scenario = Self {
+            seed,
+            net: net_params(&mut prng),
+            hosts,
+            edges,
+            groups,
+            faults: Vec::new(),
+            quiet_from,
+            publish_until,
+            end: publish_until + SETTLE,
+            times,
+            sizes,
+            small_window,
+        };
+        scenario.faults = faults(&mut prng, &scenario, &all);
+        scenario
+    }
+
+    /// The hosts, by number.
+    pub fn host_ids(&self) -> impl Iterator<Item = HostId> {
+        (0..u32::try_from(self.hosts.len()).unwrap_or(u32::MAX)).map(HostId)
+    }
+
+    /// Those a host has an edge with.
+    #[must_use]
+    pub fn neighbours(&self, host: HostId) -> BTreeSet<HostId> {
+        let other = |(a, b): &(HostId, HostId)| match host {
+            host if host == *a => Some(*b),
+            host if host == *b => Some(*a),
+            _ => None,
+        };
+        self.edges.iter().filter_map(other).collect()
+    }
+}
+
+fn machine_params(prng: &mut Prng, small_window: bool) -> (Times, Sizes) {
+    let mut times = Times::default();
+    let mut sizes = Sizes { window_bytes: 64 << 20, ..Sizes::default() };
+    if small_window {
+        if prng.chance(PPM / 2) {
+            times.window_ms = prng.range(15_000, 40_000);
+        } else {
+            sizes.window_bytes = prng.range(256, 1_024) << 10;
+        }
+    }
+    if prng.chance(PPM / 4) {
+        // Little room everywhere: back-pressure at work.
+        sizes.lane_queue_bytes = prng.range(16, 128) << 10;
+        sizes.credit_bytes = prng.range(272, 512) << 10;
+    }
+    (times, sizes)
+}
+
+fn net_params(prng: &mut Prng) -> NetParams {
+    let far = prng.chance(PPM / 3);
+    NetParams {
+        delay_us: if far { (5 * MILLI, 150 * MILLI) } else { (100, 20 * MILLI) },
+        jitter_us: prng.range(0, 10 * MILLI),
+        loss_ppm: u32::try_from(prng.range(0, 10_000)).unwrap_or(0),
+        bytes_per_s: (prng.range(200, 2_000) << 10, prng.range(2, 100) << 20),
+        lane_bytes: u32::try_from(prng.range(32, 512) << 10).unwrap_or(u32::MAX),
+        lanes_apart: prng.chance(PPM / 3),
+        datagrams: prng.chance(PPM / 4),
+    }
+}
+
+fn host(prng: &mut Prng) -> HostPlan {
+    HostPlan {
+        starts: prng.below(800 * MILLI),
+        skew_ms: i64::try_from(prng.below(40_000)).unwrap_or(0).saturating_sub(20_000),
+        fast_aes: prng.chance(PPM / 2),
+        sends_every: prng.chance(PPM / 3).then(|| prng.range(SECOND, 8 * SECOND)),
+    }
+}
+
+/// Adds edges so that the hosts are connected: a ring with chords, or a tree, or a star, or all with all.
+fn connect(prng: &mut Prng, hosts: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>) {
+    let mut order = hosts.to_vec();
+    prng.shuffle(&mut order);
+    let shape = prng.below(10);
+    let mut add = |prng: &mut Prng, a: HostId, b: HostId| {
+        if a != b {
+            let back = prng.chance(PPM / 2);
+            edges.insert(if back { (b, a) } else { (a, b) });
+            // Some dial each other: one of the two links must go.
+            if prng.chance(PPM / 8) {
+                edges.insert(if back { (a, b) } else { (b, a) });
+            }
+        }
+    };
+    for (at, host) in order.iter().enumerate().skip(1) {
+        let earlier = order.get(..at).unwrap_or_default();
+        let parent = match shape {
+            0..5 => at.checked_sub(1).and_then(|before| order.get(before)),
+            5..8 => prng.pick(earlier),
+            _ => order.first(),
+        };
+        if let Some(parent) = parent.copied() {
+            add(prng, *host, parent);
+        }
+    }
+    if let (Some(first), Some(last)) = (order.first().copied(), order.last().copied())
+        && shape < 5
+    {
+        add(prng, last, first);
+    }
+    let chords = prng.below((hosts.len() as u64).saturating_add(1));
+    for _ in 0..chords {
+        if let (Some(a), Some(b)) = (prng.pick(&order).copied(), prng.pick(&order).copied()) {
+            add(prng, a, b);
+        }
+    }
+}
+
+fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>) -> GroupPlan {
+    let mut members = all.to_vec();
+    prng.shuffle(&mut members);
+    if prng.chance(PPM / 2) {
+        members.truncate(usize::try_from(prng.range(2, members.len() as u64)).unwrap_or(2));
+    }
+    // Only members carry a group, so they must be connected among themselves.
+    if members.len() < all.len() {
+        connect(prng, &members, edges);
+    }
+    let owner = members.first().copied().unwrap_or(HostId(0));
+    let keyholder = prng.chance(PPM / 6);
+    let count = if keyholder { 1 } else { prng.range(1, (members.len() as u64).min(6)) };
+    let publishers =
+        members.iter().take(usize::try_from(count).unwrap_or(1)).map(|host| publisher(prng, *host)).collect();
+    let readers = members
+        .iter()
+        .map(|host| ReaderPlan {
+            host: *host,
+            window_bytes: u32::try_from(prng.range(1, 1 << 20)).unwrap_or(1),
+            takes: if prng.chance(PPM / 8) { prng.range(MILLI, 50 * MILLI) } else { 0 },
+        })
+        .collect();
+    GroupPlan {
+        owner,
+        members: members.into_iter().collect(),
+        policy: if keyholder { Policy::Keyholder } else { Policy::Open },
+        public: prng.chance(PPM / 3),
+        publishers,
+        readers,
+    }
+}
+
+fn publisher(prng: &mut Prng, host: HostId) -> PublisherPlan {
+    let mut classes = vec![Class::Urgent, Class::Normal, Class::Bulk, Class::Realtime];
+    prng.shuffle(&mut classes);
+    if prng.chance(PPM * 2 / 3) {
+        classes = vec![Class::Normal];
+    }
+    let entry_bytes = match prng.below(10) {
+        0 => (10_000, 60_000),
+        1..4 => (500, 8_000),
+        _ => (16, 500),
+    };
+    let every =
+        if entry_bytes.1 > 8_000 { prng.range(2 * SECOND, 6 * SECOND) } else { prng.range(150 * MILLI, 3 * SECOND) };
+    PublisherPlan {
+        host,
+        every,
+        entry_bytes,
+        // Together within a message: 256 KiB.
+        entries: if prng.chance(PPM / 4) { prng.range(2, if entry_bytes.1 > 8_000 { 4 } else { 12 }) } else { 1 },
+        classes,
+        life_ms: prng.chance(PPM / 8).then(|| prng.range(2_000, 12_000)),
+    }
+}
+
+fn faults(prng: &mut Prng, scenario: &Scenario, all: &[HostId]) -> Vec<Planned> {
+    // One scenario in ten has none: then nothing excuses anything.
+    let count = if prng.chance(PPM / 10) { 0 } else { prng.range(3, 30) };
+    let mut planned: Vec<Planned> = Vec::new();
+    for _ in 0..count {
+        let at = prng.range(PUBLISH_FROM, scenario.quiet_from.saturating_sub(2 * SECOND));
+        let longest = scenario.quiet_from.saturating_sub(at);
+        let until = at.saturating_add(prng.around(8 * SECOND).clamp(50 * MILLI, longest));
+        let fault = fault(prng, scenario, all);
+        // A sender may have eight live instances: the protocol's bound, not to be met here.
+        let restarts =
+            |planned: &&Planned| starts_anew(&planned.fault).is_some_and(|host| starts_anew(&fault) == Some(host));
+        if starts_anew(&fault).is_none() || planned.iter().filter(restarts).count() < 5 {
+            planned.push(Planned { at, until, fault });
+        }
+    }
+    planned.sort_by_key(|planned| planned.at);
+    planned
+}
+
+const fn starts_anew(fault: &Fault) -> Option<HostId> {
+    match fault {
+        Fault::Kill(host) | Fault::PowerLoss(host) | Fault::Restart(host) => Some(*host),
+        Fault::Pause(_)
+        | Fault::Partition(_)
+        | Fault::OneWay(_)
+        | Fault::Cut(..)
+        | Fault::HalfOpen(..)
+        | Fault::Disk(..)
+        | Fault::Slow(..)
+        | Fault::Weather(..)
+        | Fault::Narrow(..)
+        | Fault::Skew(..) => None,
+    }
+}
+
+fn fault(prng: &mut Prng, scenario: &Scenario, all: &[HostId]) -> Fault {
+    let host = prng.pick(all).copied().unwrap_or(HostId(0));
+    let edges: Vec<(HostId, HostId)> = scenario.edges.iter().copied().collect();
+    let (a, b) = prng.pick(&edges).copied().unwrap_or((host, host));
+    let (a, b) = if prng.chance(PPM / 2) { (a, b) } else { (b, a) };
+    let mut side = || {
+        let share = u32::try_from(prng.range(50_000, 500_000)).unwrap_or(PPM / 2);
+        all.iter().copied().filter(|_| prng.chance(share)).collect::<BTreeSet<_>>()
+    };
+    let side = side();
+    match prng.below(100) {
+        0..16 => Fault::Kill(host),
+        16..24 => Fault::PowerLoss(host),
+        24..30 => Fault::Restart(host),
+        30..38 => Fault::Pause(host),
+        38..50 => Fault::Partition(side),
+        50..55 => Fault::OneWay(side),
+        55..68 => Fault::Cut(a, b),
+        68..78 => Fault::HalfOpen(a, b),
+        78..81 => Fault::Disk(host, DiskMode::Full),
+        81..83 => Fault::Disk(host, DiskMode::Failing),
+        83..88 => Fault::Slow(host, prng.range(1, 300), prng.range(1, 100)),
+        88..92 => Fault::Weather(prng.range(0, 300 * MILLI), u32::try_from(prng.below(200_000)).unwrap_or(0)),
+        92..96 => Fault::Narrow(host, prng.range(20, 200) << 10),
+        _ => Fault::Skew(host, i64::try_from(prng.below(50_000)).unwrap_or(0).saturating_sub(25_000)),
+    }
+}
