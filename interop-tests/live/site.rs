@@ -115,7 +115,7 @@ impl Drop for Site {
     }
 }
 
-/// Waits until something holds, looking twenty times a second.
+/// Waits until something holds, looking a hundred times a second.
 ///
 /// # Errors
 /// When it never held within the time, with its name; the look's own.
@@ -125,7 +125,7 @@ pub fn until(what: &str, within: Duration, mut look: impl FnMut() -> Result<bool
         if start.elapsed() > within {
             bail!("not within {} s: {what}", within.as_secs());
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ fn open_key_file(site: &Site) -> Result<Refused> {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644))?;
     let ran = daemon.run(&["run", "--until-stdin-ends", "--json"])?;
     let said = code(&ran.err);
-    Ok(Refused { pass: ran.code == Some(1) && said == "key_mode", said })
+    Ok(Refused { pass: ran.code != Some(0) && said == "key_mode", said })
 }
 
 /// The code of a refusal in JSON, or else all that was said.
