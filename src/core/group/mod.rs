@@ -27,6 +27,8 @@ pub(crate) struct Group {
     pub(crate) windows: Windows,
     pub(crate) ordering: order::Ordering,
     pub(crate) publisher: publish::Publisher,
+    /// How often neighbours were asked for what is missing now.
+    pub(crate) asks: u32,
     /// Links with a feed of this group.
     pub(crate) neighbours: BTreeSet<LinkId>,
 }
@@ -44,6 +46,7 @@ impl Group {
             windows: Windows::default(),
             ordering: order::Ordering::default(),
             publisher: publish::Publisher::default(),
+            asks: 0,
             neighbours: BTreeSet::new(),
         }
     }

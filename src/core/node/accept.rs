@@ -148,7 +148,7 @@ impl Node {
             && let Some(feed) = state.feeds.get_mut(&group)
             && reject == Reject::Duplicate
         {
-            feed.knows(message.id());
+            feed.knows(&message.id());
         }
         self.refuse(link, arrival, reject);
     }

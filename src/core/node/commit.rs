@@ -5,6 +5,8 @@
 //! with what was decided meanwhile (which may free room), and until it holds nothing new is taken: every message is
 //! refused with that reason, and what was missed is asked for once the store is back.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use crosscast_port::{Durability, LinkId, LogEntry, LogId, LogItem, LogPos, Space, StoreOp, StoreOutcome, Write};
 use crosscast_wire::{Destination, GroupId, Message, Seq, WallMillis};
@@ -37,11 +39,16 @@ pub(super) struct Committed {
     pub(super) from: Option<(LinkId, Arrival)>,
 }
 
-/// Writes that wait, and what waits for them.
+/// A write, or what waits for all writes before it.
+enum Step {
+    Write(Write),
+    After(After),
+}
+
+/// Writes that wait, and what waits for them, in the order of decisions.
 #[derive(Default)]
 pub(super) struct Commits {
-    writes: Vec<Write>,
-    after: Vec<After>,
+    steps: VecDeque<Step>,
     underway: Option<(Vec<Write>, Vec<After>)>,
     /// Whether the last commit failed and waits to be tried again.
     failing: bool,
@@ -49,13 +56,39 @@ pub(super) struct Commits {
     reported: bool,
 }
 
+impl Commits {
+    /// Takes what goes into one commit.
+    fn take(&mut self) -> (Vec<Write>, Vec<After>) {
+        let max = if self.reported { RETRY_BYTES } else { COMMIT_BYTES };
+        let (mut writes, mut after, mut bytes) = (Vec::new(), Vec::new(), 0usize);
+        while bytes < max {
+            match self.steps.pop_front() {
+                Some(Step::Write(write)) => {
+                    bytes = bytes.saturating_add(weight(&write));
+                    writes.push(write);
+                }
+                Some(Step::After(step)) => after.push(step),
+                None => break,
+            }
+        }
+        (writes, after)
+    }
+
+    /// Puts a failed commit back in front of what was decided meanwhile.
+    fn put_back(&mut self, writes: Vec<Write>, after: Vec<After>) {
+        let waiting = std::mem::take(&mut self.steps);
+        let failed = writes.into_iter().map(Step::Write).chain(after.into_iter().map(Step::After));
+        self.steps = failed.chain(waiting).collect();
+    }
+}
+
 impl Node {
     pub(super) fn write(&mut self, write: Write) {
-        self.commits.writes.push(write);
+        self.commits.steps.push_back(Step::Write(write));
     }
 
     pub(super) fn after_commit(&mut self, after: After) {
-        self.commits.after.push(after);
+        self.commits.steps.push_back(Step::After(after));
     }
 
     pub(super) fn put(&mut self, space: Space, key: &[u8], value: Vec<u8>) {
@@ -63,23 +96,19 @@ impl Node {
     }
 
     pub(super) fn start_commit(&mut self) {
-        let idle = self.commits.writes.is_empty() && self.commits.after.is_empty();
-        if self.commits.failing || self.commits.underway.is_some() || idle {
+        if self.commits.failing || self.commits.underway.is_some() || self.commits.steps.is_empty() {
             return;
         }
-        let writes = std::mem::take(&mut self.commits.writes);
+        let (writes, after) = self.commits.take();
         // A second hold on the same bytes, for the case that the store fails.
-        self.commits.underway = Some((writes.clone(), std::mem::take(&mut self.commits.after)));
+        self.commits.underway = Some((writes.clone(), after));
         self.store(Pending::Commit, StoreOp::Commit { writes, durability: Durability::Written });
     }
 
     pub(super) fn on_committed(&mut self, outcome: &StoreOutcome) {
-        let Some((mut writes, mut after)) = self.commits.underway.take() else { return };
+        let Some((writes, after)) = self.commits.underway.take() else { return };
         if !matches!(outcome, StoreOutcome::Committed) {
-            writes.append(&mut self.commits.writes);
-            after.append(&mut self.commits.after);
-            self.commits.writes = writes;
-            self.commits.after = after;
+            self.commits.put_back(writes, after);
             self.commits.failing = true;
             if !std::mem::replace(&mut self.commits.reported, true) {
                 self.event(Event::Notice(Notice::StoreFailed { code: "store-failed" }));
@@ -220,18 +249,17 @@ impl Node {
         let forgotten = WallMillis(wall.0.saturating_sub(span.max(window_ms)));
         let Some(group) = self.groups.get_mut(&id) else { return };
         let log = group.log_id();
-        if let Some(through) = group.log.trim(bytes, oldest) {
-            self.commits.writes.push(Write::Trim { log, through });
+        let trimmed = group.log.trim(bytes, oldest);
+        let (through, windows) =
+            if tick || group.log.is_crowded() { forget(group, forgotten) } else { (None, Vec::new()) };
+        if let Some(through) = trimmed {
+            self.write(Write::Trim { log, through });
         }
-        if !(tick || group.log.is_crowded()) {
-            return;
-        }
-        let (through, windows) = forget(group, forgotten);
         if let Some(through) = through {
             for (key, value) in windows {
-                self.commits.writes.push(Write::Put { space: Space::Window, key, value });
+                self.write(Write::Put { space: Space::Window, key, value });
             }
-            self.commits.writes.push(Write::Forget { log, through });
+            self.write(Write::Forget { log, through });
         }
     }
 
@@ -242,15 +270,33 @@ impl Node {
             self.trim_group(id, true);
             let Some(group) = self.groups.get_mut(&id) else { continue };
             let log = group.log_id();
-            for (from, instance) in group.windows.expire(self.now.wall) {
-                group.ordering.forget((from, instance));
-                let key = window_key(log, &from, instance);
-                self.commits.writes.push(Write::Delete { space: Space::Window, key });
+            let silent = group.windows.expire(self.now.wall);
+            for (from, instance) in &silent {
+                group.ordering.forget((*from, *instance));
+            }
+            for (from, instance) in silent {
+                self.write(Write::Delete { space: Space::Window, key: window_key(log, &from, instance) });
             }
         }
         self.trim_inbox();
         self.timers.set(Timer::Window, self.now.mono.plus_millis(super::WINDOW_TICK_MS));
     }
+}
+
+/// 8 MiB: large enough that a commit's fixed costs vanish, small enough that what waits behind it does not wait long.
+const COMMIT_BYTES: usize = 8 << 20;
+/// 32 MiB: a failed commit and, behind it, the writes that may free the room it needs.
+const RETRY_BYTES: usize = 32 << 20;
+
+/// About what a write weighs in the store.
+fn weight(write: &Write) -> usize {
+    let bytes = match write {
+        Write::Append { item, .. } => item.bytes.len(),
+        Write::Put { key, value, .. } => key.len().saturating_add(value.len()),
+        Write::Delete { key, .. } => key.len(),
+        Write::Release { .. } | Write::Trim { .. } | Write::Forget { .. } => 0,
+    };
+    bytes.saturating_add(166)
 }
 
 /// 1 s: a full disk is not helped by asking more often.

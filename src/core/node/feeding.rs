@@ -110,7 +110,7 @@ impl Node {
             let queued = state.out.queued(lane).saturating_add(bytes.len() as u64);
             let Some(feed) = state.feeds.get_mut(&id) else { continue };
             if from == Some(link) {
-                feed.knows(entry.id);
+                feed.knows(&entry.id);
                 continue;
             }
             if feed.mode != Mode::Live {
@@ -126,8 +126,9 @@ impl Node {
                 self.mark_behind(link, id);
                 continue;
             }
+            feed.knows(&entry.id);
             let hop = Hop::new(0, committed.tag.hops, 0);
-            state.out.push_data(hop.frame(bytes.clone(), lane), Cargo::Group(entry.id));
+            state.out.push_data(hop.frame(bytes.clone(), lane), Cargo::Group(id, entry.id));
             self.dirty.insert(link);
         }
     }
@@ -192,7 +193,8 @@ impl Node {
             if feed.wants(&entry) && is_fresh(entry.time, entry.expires, self.now.wall) {
                 let age = self.now.wall.0.saturating_sub(entry.arrived.0);
                 let hop = Hop::new(0, Tag::unpack(entry.tag).hops, u32::try_from(age).unwrap_or(u32::MAX));
-                state.out.push_data(hop.frame(bytes, lane), Cargo::Group(entry.id));
+                feed.knows(&entry.id);
+                state.out.push_data(hop.frame(bytes, lane), Cargo::Group(id, entry.id));
             }
         }
         feed.mode = Mode::Behind { after, reading: false };
@@ -202,7 +204,14 @@ impl Node {
     pub(super) fn on_refuse(&mut self, link: LinkId, lane: Lane, number: u64, code: RefuseCode) {
         let Some(state) = self.links.get_mut(&link) else { return };
         match state.out.refused(lane, number) {
-            Ok(Cargo::Group(id) | Cargo::Unicast(id)) => self.on_own_refused(&id, code),
+            Ok(Cargo::Group(group, id)) => {
+                let feed = state.feeds.get_mut(&group).filter(|_| is_passing(code));
+                if let Some(feed) = feed {
+                    feed.forgets(&id);
+                }
+                self.on_own_refused(&id, code);
+            }
+            Ok(Cargo::Unicast(id)) => self.on_own_refused(&id, code),
             Ok(Cargo::Refused) => {}
             Err(reject) => self.blame(link, reject),
         }
@@ -212,12 +221,12 @@ impl Node {
     pub(super) fn arm_gap(&mut self, id: GroupId) {
         let Some(group) = self.groups.get(&id) else { return };
         if let Some(due) = group.ordering.next_due(&self.config.times) {
-            let ask = self.now.mono.plus_millis(GAP_ASK_MS);
+            let ask = self.now.mono.plus_millis(GAP_ASK_MS << group.asks.min(GAP_ASK_DOUBLINGS));
             self.timers.set_earlier(Timer::Gap(id), due.min(ask));
         }
     }
 
-    /// Asks the neighbours again for what is missing, and gives up what has been missing for too long.
+    /// Asks for what is missing, and gives up what has been missing for too long.
     pub(super) fn on_gap(&mut self, id: GroupId) {
         let (now, times) = (self.now.mono, self.config.times);
         while let Some(group) = self.groups.get_mut(&id) {
@@ -226,36 +235,58 @@ impl Node {
             self.after_commit(After::Released(id, released));
             self.release_held(id, key);
         }
-        if self.groups.get(&id).is_some_and(|group| group.ordering.is_waiting()) {
-            if !self.is_store_failing() {
-                self.ask_neighbours(id);
-            }
-            self.arm_gap(id);
+        let failing = self.is_store_failing();
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if !group.ordering.is_waiting() {
+            group.asks = 0;
+            return;
         }
+        if !failing {
+            // Two neighbours at a time, in turn, ever more slowly: what nobody has is not worth a storm.
+            let first = usize::try_from(group.asks).unwrap_or(0).saturating_mul(2);
+            let all = group.neighbours.len().max(1);
+            let turn = group.neighbours.iter().copied().cycle().skip(first.checked_rem(all).unwrap_or(0));
+            let asked: Vec<LinkId> = turn.take(all.min(2)).collect();
+            group.asks = group.asks.saturating_add(1);
+            for link in asked {
+                self.ask(link, id);
+            }
+        }
+        self.arm_gap(id);
     }
 
     /// Asks for all that may have been missed while nothing was taken.
     pub(super) fn ask_everyone(&mut self) {
-        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
-        for id in groups {
-            self.ask_neighbours(id);
+        let groups: Vec<(GroupId, Vec<LinkId>)> =
+            self.groups.values().map(|group| (group.id, group.neighbours.iter().copied().collect())).collect();
+        for (id, neighbours) in groups {
+            for link in neighbours {
+                self.ask(link, id);
+            }
         }
     }
 
-    fn ask_neighbours(&mut self, id: GroupId) {
-        let Some(group) = self.groups.get(&id) else { return };
-        let neighbours: Vec<LinkId> = group.neighbours.iter().copied().collect();
-        for link in neighbours {
-            let asked = self.links.get(&link).and_then(|state| state.asked.get(&id));
-            if asked.is_none_or(|at| self.now.mono.micros_since(*at) >= GAP_ASK_MS.saturating_mul(1_000)) {
-                self.send_resume(link, id);
-            }
+    /// Asks one neighbour, unless it was just asked.
+    fn ask(&mut self, link: LinkId, id: GroupId) {
+        let asked = self.links.get(&link).and_then(|state| state.asked.get(&id));
+        if asked.is_none_or(|at| self.now.mono.micros_since(*at) >= GAP_ASK_MS.saturating_mul(1_000)) {
+            self.send_resume(link, id);
         }
     }
 }
 
 /// 1 s: a missing message that is merely late has come by then.
 const GAP_ASK_MS: u64 = 1_000;
+/// 3: asked after 1, 2, 4 and then every 8 s, four times or so before a gap is given up.
+const GAP_ASK_DOUBLINGS: u32 = 3;
+
+/// Whether a refusal may not hold any more when the message is offered again.
+const fn is_passing(code: RefuseCode) -> bool {
+    match code {
+        RefuseCode::UnknownTo | RefuseCode::Full | RefuseCode::Store | RefuseCode::Other => true,
+        RefuseCode::Time | RefuseCode::NotAllowed | RefuseCode::Replayed | RefuseCode::Invalid => false,
+    }
+}
 
 /// Whether a peer would still take a message that we push.
 const fn is_fresh(time: WallMillis, expires: WallMillis, now: WallMillis) -> bool {

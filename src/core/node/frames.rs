@@ -113,7 +113,7 @@ impl Node {
                 Ok(cargo) => {
                     for cargo in cargo {
                         match cargo {
-                            Cargo::Group(id) => self.on_own_acked(&id),
+                            Cargo::Group(_, id) => self.on_own_acked(&id),
                             Cargo::Unicast(id) => self.on_unicast_acked(peer, &id),
                             Cargo::Refused => {}
                         }

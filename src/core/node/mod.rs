@@ -206,7 +206,7 @@ impl Node {
         }
     }
 
-    fn ask(&mut self, pending: Pending) -> OpId {
+    fn open_op(&mut self, pending: Pending) -> OpId {
         self.last_op = self.last_op.saturating_add(1);
         let op = OpId(self.last_op);
         self.ops.insert(op, pending);
@@ -214,17 +214,17 @@ impl Node {
     }
 
     fn sign(&mut self, pending: Pending, job: SignJob) {
-        let op = self.ask(pending);
+        let op = self.open_op(pending);
         self.outputs.push_back(Output::Sign(op, job));
     }
 
     fn verify(&mut self, pending: Pending, job: VerifyJob) {
-        let op = self.ask(pending);
+        let op = self.open_op(pending);
         self.outputs.push_back(Output::Verify(op, job));
     }
 
     fn store(&mut self, pending: Pending, job: StoreOp) {
-        let op = self.ask(pending);
+        let op = self.open_op(pending);
         self.outputs.push_back(Output::Store(op, job));
     }
 

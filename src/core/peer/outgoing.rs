@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crosscast_wire::{FrameType, Lane, MessageId, RawFrame};
+use crosscast_wire::{FrameType, GroupId, Lane, MessageId, RawFrame};
 
 use crate::{Instant, Reject};
 
@@ -22,7 +22,7 @@ pub(crate) fn charge(frame: &RawFrame) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cargo {
     /// A group message.
-    Group(MessageId),
+    Group(GroupId, MessageId),
     /// A unicast message.
     Unicast(MessageId),
     /// A message that the peer has refused.

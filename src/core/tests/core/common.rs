@@ -203,7 +203,9 @@ impl Net {
                 let down = Report::Down { link, reason: DownReason::Requested };
                 self.inputs.push_back((host, Input::Link(down)));
             }
-            request => self.hosts[host].requests.push(request),
+            request @ (Request::Listen { .. } | Request::Dial { .. } | Request::Datagram { .. }) => {
+                self.hosts[host].requests.push(request);
+            }
         }
     }
 
