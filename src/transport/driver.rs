@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::board::Board;
 use crate::link_port::LinkCell;
+use crate::tap::TapSlot;
 use crate::transport::{Port, PortRequest, Reporter};
 
 /// Listens and dials a transport may have waiting; more are answered as full.
@@ -59,7 +60,7 @@ impl PortDriver {
     pub fn attach(&mut self, scheme: Scheme) -> Port {
         let (sender, requests) = mpsc::channel(PORT_REQUESTS);
         self.transports.insert(scheme, sender);
-        Port { requests, reporter: Reporter { board: Arc::clone(&self.board) } }
+        Port { requests, reporter: Reporter { board: Arc::clone(&self.board), tap: TapSlot::default() } }
     }
 
     /// Closes the port for a scheme: its transport ends, and its links end with `Down`.

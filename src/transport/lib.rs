@@ -11,6 +11,7 @@ pub mod framing;
 mod grants;
 mod lanes;
 mod link_port;
+mod tap;
 mod transport;
 
 pub use board::{LINK_SHARE_BYTES, TOTAL_SHARE_BYTES};
@@ -18,6 +19,7 @@ pub use driver::{PORT_REQUESTS, PortDriver, RequestError, TURN_BYTES, TURN_REPOR
 pub use grants::{CONTROL_GRANT, DATA_GRANT, Grants};
 pub use lanes::PerLane;
 pub use link_port::{LinkPort, LinkRequest, PortClosed};
+pub use tap::{Faulty, Tap, Tapped, Way};
 pub use transport::{Port, PortRequest, Reporter, Transport, TransportError};
 
 pub use futures_core::future::BoxFuture;

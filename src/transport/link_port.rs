@@ -15,6 +15,7 @@ use crosscast_wire::{Lane, RawFrame};
 
 use crate::PerLane;
 use crate::board::{Board, LINK_SHARE_BYTES, lock};
+use crate::tap::{TapSlot, Way};
 
 /// What a waiting frame costs beside its body, in bytes: its own struct and the buffer's bookkeeping.
 const FRAME_COST: usize = 128;
@@ -53,6 +54,8 @@ struct State {
     down: Option<DownReason>,
     in_turns: bool,
     parked: bool,
+    /// Whether a tap has cut the link: its task is told that the node is gone.
+    cut: bool,
     reader: Option<Waker>,
     // Towards the network.
     balance: PerLane<i64>,
@@ -78,13 +81,14 @@ const DATAGRAMS_KEPT: usize = 64;
 pub struct LinkPort {
     cell: Arc<LinkCell>,
     board: Arc<Board>,
+    tap: TapSlot,
     reason: DownReason,
 }
 
 impl LinkPort {
-    pub(crate) fn new(board: Arc<Board>) -> Self {
+    pub(crate) fn new(board: Arc<Board>, tap: TapSlot) -> Self {
         let cell = Arc::new(LinkCell { id: board.next_link_id(), state: Mutex::default() });
-        Self { cell, board, reason: DownReason::Stopped }
+        Self { cell, board, tap, reason: DownReason::Stopped }
     }
 
     /// The link's name.
@@ -122,7 +126,7 @@ impl LinkPort {
         let parked = {
             let mut state = lock(&self.cell.state);
             state.reader = Some(cx.waker().clone());
-            if self.board.is_closed() {
+            if state.cut || self.board.is_closed() {
                 return Poll::Ready(Err(PortClosed));
             }
             if state.inbox_bytes >= LINK_SHARE_BYTES {
@@ -153,6 +157,10 @@ impl LinkPort {
         if frames.is_empty() {
             return;
         }
+        if !self.tap.pass(self.id(), Way::In, &frames) {
+            self.cut();
+            return;
+        }
         let bytes = frames.iter().map(cost).fold(0, usize::saturating_add);
         self.board.add_waiting(bytes);
         self.change(|state| {
@@ -180,9 +188,20 @@ impl LinkPort {
     /// The next thing asked of this link; `None` when the node is gone and the link must end. Frames come before a
     /// `Close` that was asked after them; after `Close` nothing follows.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<LinkRequest>> {
+        let next = self.poll_asked(cx);
+        if let Poll::Ready(Some(LinkRequest::Send(frames))) = &next
+            && !self.tap.pass(self.id(), Way::Out, frames)
+        {
+            self.cut();
+            return Poll::Ready(None);
+        }
+        next
+    }
+
+    fn poll_asked(&self, cx: &mut Context<'_>) -> Poll<Option<LinkRequest>> {
         let mut state = lock(&self.cell.state);
         state.writer = Some(cx.waker().clone());
-        if self.board.is_closed() {
+        if state.cut || self.board.is_closed() {
             Poll::Ready(None)
         } else if !state.frames.is_empty() {
             Poll::Ready(Some(LinkRequest::Send(std::mem::take(&mut state.frames))))
@@ -211,6 +230,11 @@ impl LinkPort {
         self.reason = reason;
     }
 
+    fn cut(&self) {
+        lock(&self.cell.state).cut = true;
+        self.cell.hang_up();
+    }
+
     /// Changes the state and puts the link in the turn order, unless it is there or the node does not know it yet.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let announce = {
@@ -226,6 +250,7 @@ impl LinkPort {
 
 impl Drop for LinkPort {
     fn drop(&mut self) {
+        self.tap.ended(self.id());
         let reason = self.reason;
         self.change(|state| {
             state.down = Some(reason);

@@ -256,3 +256,40 @@ fn link_ids_are_never_used_twice_in_a_node() {
     let ids = [a.reporter().next_link_id(), b.reporter().open_link().id(), a.reporter().open_link().id()];
     assert!(ids[0] < ids[1] && ids[1] < ids[2]);
 }
+
+#[test]
+fn a_tap_sees_both_ways_and_can_cut_a_link() {
+    let mut driver = PortDriver::new();
+    let mut port = driver.attach(Scheme::Memory);
+    let seen = Arc::new(AtomicUsize::default());
+    let count = Arc::clone(&seen);
+    let spy = move |_, way, frames: &[RawFrame]| {
+        count.fetch_add(if way == Way::In { 1 } else { 100 } * frames.len(), Ordering::SeqCst);
+        frames[0].body_len() < 50
+    };
+    port.reporter.tap = tap::TapSlot(Some(Arc::new(spy)));
+    let link = open(&mut driver, &port);
+    link.grant(Lane::Bulk, 100);
+    link.frames(vec![frame(Lane::Bulk, 1), frame(Lane::Bulk, 2)]);
+    assert_eq!(take(&mut driver).len(), 2);
+    driver.request(Request::Send { link: link.id(), frames: vec![frame(Lane::Bulk, 3)] }).unwrap();
+    assert!(link.poll_next(&mut now()).is_ready());
+    assert_eq!(seen.load(Ordering::SeqCst), 102);
+    link.frames(vec![frame(Lane::Bulk, 50)]);
+    assert_eq!(take(&mut driver), [], "what cuts the link is lost");
+    assert_eq!(link.poll_next(&mut now()), Poll::Ready(None));
+    assert_eq!(link.poll_room(&mut now()), Poll::Ready(Err(PortClosed)));
+}
+
+#[test]
+fn the_same_seed_cuts_the_same_links_at_the_same_frames() {
+    let lives = |seed: u64| -> Vec<usize> {
+        let faulty = Faulty::new(seed, 100);
+        let one = [frame(Lane::Bulk, 1)];
+        let life = |link| (0..).take_while(|_| faulty.pass(crosscast_port::LinkId(link), Way::Out, &one)).count();
+        (0..50).map(life).collect()
+    };
+    assert_eq!(lives(1), lives(1));
+    assert_ne!(lives(1), lives(2));
+    assert!(lives(1).iter().all(|&life| life < 100) && lives(1).iter().any(|&life| life > 50));
+}

@@ -10,7 +10,9 @@ use crosscast_wire::{Locator, Scheme};
 use futures_core::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use crate::{LinkPort, board::Board};
+use crate::LinkPort;
+use crate::board::Board;
+use crate::tap::TapSlot;
 
 /// A way to reach peers over one network.
 ///
@@ -86,6 +88,7 @@ impl Port {
 #[derive(Clone, Debug)]
 pub struct Reporter {
     pub(crate) board: Arc<Board>,
+    pub(crate) tap: TapSlot,
 }
 
 impl Reporter {
@@ -98,7 +101,7 @@ impl Reporter {
     /// Opens the port of a new link. The node hears of it when [`LinkPort::up`] is called.
     #[must_use]
     pub fn open_link(&self) -> LinkPort {
-        LinkPort::new(Arc::clone(&self.board))
+        LinkPort::new(Arc::clone(&self.board), self.tap.clone())
     }
 
     /// Reports that a listener is up, with the locator it became.

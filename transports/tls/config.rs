@@ -29,8 +29,8 @@ impl TlsConfig {
 /// How many of each thing may exist at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlsLimits {
-    /// Links that are up, dialled and accepted together. 4,096: a tenth of what a process may usually open in files is
-    /// left for everything else at a limit of 65,536, and 40 MiB of idle buffers.
+    /// Links that are up, dialled and accepted together. 4,096: far above any node's views, and about 100 MiB when all
+    /// of them are idle.
     pub links: usize,
     /// Inbound connections that have not finished the handshake. 256 of at most 5 s each: 50 handshakes a second get
     /// through beside strangers that hold every place for the full time. Beyond it the kernel's backlog holds the rest.

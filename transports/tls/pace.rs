@@ -15,12 +15,12 @@ pub(crate) const CHUNK_MAX: usize = 256 * 1024;
 /// does not pay for half-empty packets.
 const CHUNK_MIN: usize = 2_720;
 
-/// First chunk, before anything is known: 8 KiB, 33 ms of a 2 Mb/s link.
-const CHUNK_START: usize = 8 * 1024;
+/// First chunk, before anything is known: as on the slowest link, since the first 20 ms tell.
+const CHUNK_START: usize = CHUNK_MIN;
 
 /// Bounds of the unsent bytes in the kernel.
 const UNSENT_MIN: usize = 2 * CHUNK_MIN;
-const UNSENT_START: usize = 32 * 1024;
+const UNSENT_START: usize = 8 * 1024;
 const UNSENT_MAX: usize = 1024 * 1024;
 
 /// Bounds of the grants on each data lane: from a few chunks up to four of the largest messages.

@@ -153,12 +153,13 @@ async fn ping(locator: &str, time: Duration) {
         for report in reports.drain(..) {
             if let Report::Frames { frames, .. } = report {
                 let now = u64::try_from(start.elapsed().as_micros()).unwrap();
-                trips.extend(frames.iter().map(|pong| now - u64::from_be_bytes(pong.tail[..].try_into().unwrap())));
+                let asked = frames.iter().map(|pong| u64::from_be_bytes(pong.tail[..].try_into().unwrap()));
+                trips.extend(asked.map(|asked| (now - asked, asked)));
             }
         }
     }
     trips.sort_unstable();
-    let at = |percent: usize| trips[(trips.len() * percent / 100).min(trips.len() - 1)] / 1000;
+    let at = |percent: usize| trips[(trips.len() * percent / 100).min(trips.len() - 1)].0 / 1000;
     println!(
         "{} round trips: p50 {} ms, p90 {} ms, p99 {} ms, max {} ms",
         trips.len(),
@@ -167,5 +168,8 @@ async fn ping(locator: &str, time: Duration) {
         at(99),
         at(100)
     );
+    for (trip, asked) in trips.iter().rev().take(8) {
+        println!("slow: {} ms, asked at {} ms", trip / 1000, asked / 1000);
+    }
     println!("bulk: {} kB/s", sent / usize::try_from(start.elapsed().as_millis()).unwrap());
 }
