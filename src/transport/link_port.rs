@@ -330,7 +330,7 @@ impl LinkCell {
                 if *left <= 0 {
                     return false;
                 }
-                *left = left.saturating_sub(i64::try_from(frame.body_len()).unwrap_or(i64::MAX));
+                *left = left.saturating_sub(i64::try_from(frame.body_len().max(1)).unwrap_or(i64::MAX));
             }
             state.balance = balance;
             if state.frames.is_empty() {

@@ -118,3 +118,90 @@ fn certify(provider: &CryptoProvider, identity: &SecretKey) -> Option<CertifiedK
 fn no_key() -> TransportError {
     TransportError::Config("the identity key cannot sign".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use rustls::pki_types::ServerName;
+    use rustls::{Connection, HandshakeKind, NamedGroup, ProtocolVersion};
+
+    use super::*;
+
+    fn setup(node: u8) -> Setup {
+        Setup::new(&SecretKey::new([node; 32])).unwrap()
+    }
+
+    /// Carries bytes from one connection to another.
+    fn carry(from: &mut Connection, to: &mut Connection) -> usize {
+        let mut bytes = Vec::new();
+        while from.wants_write() {
+            from.write_tls(&mut bytes).unwrap();
+        }
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            to.read_tls(&mut rest).unwrap();
+            to.process_new_packets().unwrap();
+        }
+        bytes.len()
+    }
+
+    /// Carries bytes until neither has any; tells how many.
+    fn shake(client: &mut Connection, server: &mut Connection) -> usize {
+        let mut total = 0;
+        loop {
+            match carry(client, server) + carry(server, client) {
+                0 => return total,
+                moved => total += moved,
+            }
+        }
+    }
+
+    fn pair(client: &Setup, server: &Setup) -> (Connection, Connection) {
+        let name = ServerName::try_from("any").unwrap();
+        let config = client.client(client.verifier(Some(server.node()))).unwrap();
+        let client = rustls::ClientConnection::new(config, name).unwrap();
+        (client.into(), rustls::ServerConnection::new(server.server()).unwrap().into())
+    }
+
+    #[test]
+    fn two_nodes_agree_on_the_hybrid_group_the_protocol_and_the_binding() {
+        let (mut client, mut server) = pair(&setup(1), &setup(2));
+        let bytes = shake(&mut client, &mut server);
+        for end in [&client, &server] {
+            assert_eq!(end.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+            assert_eq!(end.negotiated_key_exchange_group().unwrap().name(), NamedGroup::X25519MLKEM768);
+            assert_eq!(end.alpn_protocol(), Some(ALPN));
+            assert_eq!(end.handshake_kind(), Some(HandshakeKind::Full));
+        }
+        assert_eq!(binding(&client).unwrap(), binding(&server).unwrap());
+        assert!(bytes < 5000, "{bytes} bytes for a link-up");
+    }
+
+    #[test]
+    fn a_server_without_the_hybrid_answers_in_the_same_round_trip() {
+        let (client, mut old) = (setup(1), setup(2));
+        let provider = CryptoProvider { kx_groups: vec![kx_group::X25519], ..provider() };
+        let mut server = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&old.certified) as Arc<_>);
+        server.alpn_protocols = vec![ALPN.to_vec()];
+        server.send_tls13_tickets = 0;
+        old.server = Arc::new(server);
+        let (mut client, mut server) = pair(&client, &old);
+        shake(&mut client, &mut server);
+        assert_eq!(client.negotiated_key_exchange_group().unwrap().name(), NamedGroup::X25519);
+        assert_eq!(client.handshake_kind(), Some(HandshakeKind::Full));
+    }
+
+    #[test]
+    fn nothing_is_left_to_resume_a_session_with() {
+        let node = setup(1);
+        let client = node.client(node.verifier(None)).unwrap();
+        assert!(!client.enable_early_data && !client.enable_sni);
+        let server = node.server();
+        assert_eq!((server.send_tls13_tickets, server.max_early_data_size), (0, 0));
+        assert!(!server.session_storage.can_cache() && !server.ticketer.enabled());
+    }
+}

@@ -86,7 +86,8 @@ impl FragmentWriter {
             self.note_passed(lane, bytes);
             total = total.saturating_add(bytes).saturating_add(FRAGMENT_HEADER);
             let sum = taken.get_mut(lane);
-            *sum = sum.saturating_add(bytes);
+            // As in the core's balance, a frame without a body counts as one byte.
+            *sum = sum.saturating_add(bytes.max(1));
         }
         self.flush_arena(into);
         taken
