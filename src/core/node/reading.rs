@@ -108,7 +108,8 @@ impl Node {
         }
         let (source, mut after) = (reader.source, reader.after);
         let Some((log, log_id)) = self.log_of(source) else { return };
-        let (lost, shown) = (log.lost_released, log.shown);
+        // What was freed before its release was committed is missed when the release can be seen, not before.
+        let (lost, shown) = (log.lost_released.min(log.shown), log.shown);
         let missed = lost > after;
         after = after.max(lost);
         let Some(reader) = self.readers.get_mut(&id) else { return };
