@@ -100,6 +100,7 @@ impl<M: Machine> Play<'_, M> {
                 self.at(at, Action::Join(host, *number));
             }
             (Asked::AckInbox(_), _) if store => {}
+            (Asked::Publish(tokens), _) if store => self.ledger.refused(tokens),
             _ => return Err((Rule::Command, format!("n{} refused {asked:?}: {refusal:?}", host.0))),
         }
         if let (Asked::Publish(tokens), Refusal::ShuttingDown) = (&asked, refusal) {
