@@ -159,3 +159,75 @@ const LIVE_MS: u64 = limits::PUSHED_MS + limits::FUTURE_MS;
 /// A window is kept an hour after its last message: replays older than [`LIVE_MS`] fall to the time gate anyway, the
 /// rest of the hour keeps the sender's gaps visible.
 const KEPT_MS: u64 = 3_600_000;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::random::Choices;
+
+    const NOW: WallMillis = WallMillis(1_000_000_000);
+
+    #[test]
+    fn a_window_agrees_with_a_plain_set_of_numbers() {
+        let mut choices = Choices::new(&[7; 32]);
+        for _ in 0..20 {
+            let (mut window, mut taken, mut high) = (Window::default(), BTreeSet::new(), 0u64);
+            for _ in 0..300 {
+                let step = choices.next() % 40;
+                let jump = if choices.next() % 50 == 0 { 5_000 } else { 0 };
+                let seq = (high + jump + 20).saturating_sub(step).max(1);
+                let below = seq + limits::WINDOW_SPAN <= high;
+                let free = window.is_free(Seq(seq));
+                assert_eq!(free, !below && !taken.contains(&seq), "{seq} of {high}");
+                if free {
+                    window.take(Seq(seq), NOW);
+                    taken.insert(seq);
+                    high = high.max(seq);
+                }
+                let first = high.saturating_sub(limits::WINDOW_SPAN) + 1;
+                let hole = (first..).find(|number| !taken.contains(number));
+                assert_eq!(window.contiguous + 1, hole.unwrap_or(1), "high {high}");
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_numbers_neither_panic_nor_loop() {
+        let mut window = Window::default();
+        for seq in [u64::MAX, u64::MAX - 1, 1, u64::MAX / 2] {
+            if window.is_free(Seq(seq)) {
+                window.take(Seq(seq), NOW);
+            }
+            assert!(!window.is_free(Seq(seq)));
+        }
+    }
+
+    #[test]
+    fn a_ninth_live_instance_is_refused_and_an_old_one_makes_room() {
+        let (mut windows, from) = (Windows::default(), NodeId::new([1; 32]));
+        for number in 0..8 {
+            windows.take(from, Instance(number), Seq(1), NOW);
+        }
+        assert_eq!(windows.check(from, Instance(9), Seq(1), NOW), Err(Reject::WindowsFull));
+        let later = WallMillis(NOW.0 + LIVE_MS);
+        assert_eq!(windows.check(from, Instance(9), Seq(1), later), Ok(()));
+    }
+
+    #[test]
+    fn a_full_table_lets_nobody_push_out_a_live_sender() {
+        let mut windows = Windows::default();
+        for number in 0..limits::WINDOWS as u64 {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&number.to_be_bytes());
+            windows.take(NodeId::new(key), Instance(1), Seq(1), NOW);
+        }
+        let fresh = NodeId::new([0xff; 32]);
+        assert_eq!(windows.check(fresh, Instance(1), Seq(1), NOW), Err(Reject::WindowsFull));
+        let later = WallMillis(NOW.0 + LIVE_MS);
+        assert_eq!(windows.check(fresh, Instance(1), Seq(1), later), Ok(()));
+        windows.take(fresh, Instance(1), Seq(1), later);
+        assert_eq!(windows.contiguous().count(), limits::WINDOWS);
+    }
+}

@@ -150,3 +150,61 @@ impl Ordering {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: (NodeId, Instance) = (NodeId::new([1; 32]), Instance(1));
+    const START: Instant = Instant(0);
+
+    fn admit(ordering: &mut Ordering, seq: u64, now: Instant) -> Admit {
+        ordering.admit(KEY, Seq(seq), Order::Fifo, LogPos(seq * 10), 1, now)
+    }
+
+    #[test]
+    fn what_comes_early_waits_and_follows_in_order() {
+        let mut ordering = Ordering::default();
+        assert_eq!(admit(&mut ordering, 1, START), Admit::Release { gap: false });
+        assert_eq!(admit(&mut ordering, 3, START), Admit::Hold);
+        assert_eq!(admit(&mut ordering, 4, START), Admit::Hold);
+        assert_eq!(ordering.take_next(KEY), None);
+        assert_eq!(admit(&mut ordering, 2, START), Admit::Release { gap: false });
+        assert_eq!(ordering.take_next(KEY), Some(LogPos(30)));
+        assert_eq!(ordering.take_next(KEY), Some(LogPos(40)));
+        assert_eq!(ordering.take_next(KEY), None);
+        assert!(!ordering.is_waiting());
+    }
+
+    #[test]
+    fn a_gap_is_given_up_in_time_and_marked() {
+        let (mut ordering, times) = (Ordering::default(), Times::default());
+        admit(&mut ordering, 1, START);
+        admit(&mut ordering, 3, START);
+        assert_eq!(ordering.give_up(START.plus_millis(times.gap_ms - 1), &times), None);
+        assert_eq!(ordering.give_up(START.plus_millis(times.gap_ms), &times), Some((KEY, LogPos(30), true)));
+        assert_eq!(admit(&mut ordering, 2, START), Admit::Late);
+        assert_eq!(admit(&mut ordering, 4, START), Admit::Release { gap: false });
+    }
+
+    #[test]
+    fn the_first_message_seen_waits_briefly_and_is_no_gap() {
+        let (mut ordering, times) = (Ordering::default(), Times::default());
+        assert_eq!(admit(&mut ordering, 57, START), Admit::Hold);
+        let due = START.plus_millis(times.first_gap_ms);
+        assert_eq!(ordering.next_due(&times), Some(due));
+        assert_eq!(ordering.give_up(due, &times), Some((KEY, LogPos(570), false)));
+    }
+
+    #[test]
+    fn a_full_hold_back_queue_lets_through_with_a_mark() {
+        let mut ordering = Ordering::default();
+        admit(&mut ordering, 1, START);
+        for seq in 0..limits::HELD_MESSAGES as u64 {
+            assert_eq!(admit(&mut ordering, seq + 3, START), Admit::Hold);
+        }
+        let next = limits::HELD_MESSAGES as u64 + 3;
+        assert_eq!(admit(&mut ordering, next, START), Admit::Release { gap: true });
+        assert_eq!(ordering.take_next(KEY), None);
+    }
+}

@@ -63,7 +63,11 @@ impl Node {
 
     fn add_feed(&mut self, link: LinkId, id: GroupId) {
         let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get_mut(&id)) else { return };
-        state.feeds.entry(id).or_insert_with(Feed::new);
+        if state.feeds.contains_key(&id) {
+            // Said again: our RESUME is on its way, and saying so costs the peer less than it would cost us.
+            return;
+        }
+        state.feeds.insert(id, Feed::new());
         group.neighbours.insert(link);
         self.send_resume(link, id);
     }

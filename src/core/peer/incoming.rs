@@ -124,3 +124,34 @@ impl Incoming {
         credits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn acknowledgements_wait_for_those_before_them() {
+        let mut incoming = Incoming::new(1 << 20);
+        let first = incoming.arrive(Lane::Normal, 10).unwrap();
+        let second = incoming.arrive(Lane::Normal, 10).unwrap();
+        incoming.done(second);
+        assert!(incoming.take_acks().is_empty());
+        incoming.done(first);
+        assert_eq!(incoming.take_acks(), [(Lane::Normal, 2)]);
+        assert!(incoming.take_acks().is_empty());
+    }
+
+    #[test]
+    fn credit_runs_out_and_comes_back_by_quarters() {
+        let mut incoming = Incoming::new(1_024);
+        let first = incoming.arrive(Lane::Bulk, 256).unwrap();
+        let second = incoming.arrive(Lane::Bulk, 256).unwrap();
+        assert_eq!(incoming.arrive(Lane::Bulk, 1), Err(Reject::OverCredit));
+        assert_eq!(incoming.arrive(Lane::Control, 1), Err(Reject::WrongLane));
+        incoming.done(first);
+        assert_eq!(incoming.take_credits(), [(Lane::Bulk, 1_536)]);
+        incoming.done(second);
+        assert_eq!(incoming.take_credits(), [(Lane::Bulk, 2_048)]);
+    }
+}
