@@ -121,9 +121,23 @@ impl Link {
 
     fn round(&mut self, cx: &mut Context<'_>) -> Step {
         let asked = self.poll_requests(cx)?;
-        let written = self.poll_write(cx)?;
+        let written = match self.poll_write(cx) {
+            Ok(written) => written,
+            Err(reason) => return Err(self.last_words(cx).unwrap_or(reason)),
+        };
         let read = self.poll_read(cx)?;
         Ok(asked || written || read)
+    }
+
+    /// Reads what the peer sent before writing to it failed: an end in order, in the best case.
+    fn last_words(&mut self, cx: &mut Context<'_>) -> Option<DownReason> {
+        loop {
+            match self.poll_read(cx) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(reason) => return Some(reason),
+            }
+        }
     }
 
     fn poll_requests(&mut self, cx: &mut Context<'_>) -> Step {
@@ -308,16 +322,21 @@ impl Link {
         }
     }
 
+    /// Ends the link when its deadline has passed. The timer is set anew only when it fires or would fire too late: the
+    /// deadline moves with every chunk.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<DownReason> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
-        if self.timer.deadline() != deadline {
+        if self.timer.is_elapsed() || self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }
-        match self.timer.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) if self.closing == Closing::No => Poll::Ready(DownReason::Stalled),
-            Poll::Ready(()) => Poll::Ready(DownReason::Requested),
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.timer.deadline() >= deadline {
+                let stalled = self.closing == Closing::No;
+                return Poll::Ready(if stalled { DownReason::Stalled } else { DownReason::Requested });
+            }
+            self.timer.as_mut().reset(deadline);
         }
+        Poll::Pending
     }
 }
 

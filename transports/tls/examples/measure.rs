@@ -1,7 +1,7 @@
 //! Measures links: `throughput` on loopback, or `serve ADDRESS` here and `ping LOCATOR SECONDS` elsewhere.
 //!
 //! `throughput` prints megabytes per second for frames of 64 KiB and 256 KiB in one direction between two nodes of this
-//! process. `ping` saturates lane bulk towards a serving node, sends ten PINGs a second on lane control, and prints the
+//! process. `links` opens many and prints what an idle one keeps in memory. `ping` saturates lane bulk towards a serving node, sends ten PINGs a second on lane control, and prints the
 //! round trips' percentiles and the bulk rate; run it over a shaped path to see what a slow link does to control.
 #![allow(
     clippy::unwrap_used,
@@ -54,9 +54,10 @@ async fn main() {
         ["throughput", kib] => {
             throughput(kib.parse::<usize>().unwrap() * 1024, 6_400_000 / kib.parse::<usize>().unwrap()).await
         }
+        ["links", count] => links(count.parse().unwrap()).await,
         ["serve", address] => serve(address).await,
         ["ping", locator, seconds] => ping(locator, Duration::from_secs(seconds.parse().unwrap())).await,
-        _ => eprintln!("usage: measure [throughput [KIB] | serve ADDRESS | ping LOCATOR SECONDS]"),
+        _ => eprintln!("usage: measure [throughput [KIB] | links COUNT | serve ADDRESS | ping LOCATOR SECONDS]"),
     }
 }
 
@@ -107,6 +108,25 @@ fn granted(reports: &[Report], of: LinkId, on: Lane) -> i64 {
         _ => 0,
     };
     reports.iter().map(grant).sum()
+}
+
+/// Opens links between two nodes, carries a long frame over each, and prints the memory of one end.
+async fn links(count: usize) {
+    let mut pair = Pair::new(&Nodes).await;
+    let before = resident_kib();
+    for _ in 0..count {
+        let (up, (link_b, _)) = tokio::join!(pair.a.dial(pair.at.clone()), pair.b.accept());
+        let frame = RawFrame::new(FrameType::MESSAGE, Lane::Normal, Bytes::from(vec![7; 100_000]));
+        let link = up.unwrap().0;
+        tokio::join!(pair.a.send(link, vec![frame]), pair.b.receive(link_b, 1));
+    }
+    println!("{} KiB for each end of a link", (resident_kib() - before) / (2 * count));
+}
+
+fn resident_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// Answers every PING on every link.
