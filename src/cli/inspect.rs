@@ -37,6 +37,10 @@ pub(crate) async fn status(client: &Client, context: &mut Context) -> Result<(),
     rows.push(vec!["peers".to_owned(), status.peers.to_string()]);
     rows.push(vec!["groups".to_owned(), status.groups.to_string()]);
     rows.push(vec!["memory".to_owned(), format!("{} KiB", status.rss_bytes / 1_024)]);
+    let refused: Vec<String> = status.rejects.iter().map(|(word, count)| format!("{word} {count}")).collect();
+    if !refused.is_empty() {
+        rows.push(vec!["refused".to_owned(), refused.join(", ")]);
+    }
     table(&rows).iter().try_for_each(|line| context.out.line(line))
 }
 

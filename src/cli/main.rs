@@ -43,7 +43,10 @@ fn main() -> ExitCode {
     match verb(cli) {
         Ok(()) => ExitCode::from(Exit::Ok.number()),
         Err(failure) => {
-            failure.tell(json);
+            // Nobody is told that he stopped reading.
+            if failure.exit != Exit::Ok {
+                failure.tell(json);
+            }
             ExitCode::from(failure.exit.number())
         }
     }

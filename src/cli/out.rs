@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 
-use crosscast_api::shown;
+use crosscast_api::{Exit, shown};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -63,10 +63,8 @@ impl Out {
 
 /// A reader that has seen enough is no failure: `crosscast sub g | head -1` ends well.
 fn failed(error: &io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        std::process::exit(0);
-    }
-    Failure::io("standard output", error)
+    let failure = Failure::io("standard output", error);
+    if error.kind() == io::ErrorKind::BrokenPipe { Failure { exit: Exit::Ok, ..failure } } else { failure }
 }
 
 /// Rows of a table with aligned columns; the last column is not padded.

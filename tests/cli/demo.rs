@@ -1,5 +1,6 @@
 //! The demonstration: complete, honest about its input, and through the death of a node.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -71,4 +72,31 @@ fn a_killed_node_is_started_again_and_nothing_is_lost() {
     assert_eq!(counts.map(|name| totals[name].as_u64().unwrap()), [3000, 12_000, 0, 0, 0]);
     assert_eq!(started, 6, "five nodes, and one of them again");
     assert_eq!(demo.wait(), 0);
+}
+
+#[test]
+fn whoever_stops_it_finds_nothing_left_behind() {
+    let world = World::new();
+    for interrupted in [true, false] {
+        let mut child = world.home("x").command(&["demo", "--json", "--lines", "100000"]).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let node: Value = serde_json::from_str(&line).unwrap();
+        let home = std::path::PathBuf::from(node["home"].as_str().unwrap());
+        assert!(home.exists());
+        if interrupted {
+            let drained = std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+            let pid = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(1));
+            drained.join().unwrap().unwrap();
+        } else {
+            drop(out);
+            assert_eq!(child.wait().unwrap().code(), Some(1), "what nobody watched has shown nothing");
+        }
+        assert!(!home.exists(), "the homes are removed");
+        let pid = rustix::process::Pid::from_raw(i32::try_from(node["pid"].as_u64().unwrap()).unwrap()).unwrap();
+        assert!(rustix::process::test_kill_process(pid).is_err(), "the nodes are gone");
+    }
 }

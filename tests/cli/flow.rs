@@ -6,7 +6,7 @@ use crate::world::{Pair, Stream, World, fields, text, words};
 fn every_json_object_has_exactly_the_documented_fields() {
     let pair = Pair::new();
     let (a, b) = (&pair.a, &pair.b);
-    let status = "node name version agent instance uptime_s roles listen networks peers groups rss_bytes";
+    let status = "node name version agent instance uptime_s roles listen networks peers groups rss_bytes rejects";
     assert_eq!(fields(&a.json(&["status"])), words(status));
     assert_eq!(fields(&a.json(&["status"])["networks"][0]), words("network state address reason"));
     let peer = "node instance alias roles network locator direction path reason rtt_ms rx_bytes tx_bytes rx_rate \
@@ -185,7 +185,10 @@ fn what_is_no_longer_kept_is_an_error_and_not_a_hole() {
     home.ok(&["pub", "g", "last", "--wait", "accepted"]);
     let gone = (1, "no_history".to_owned());
     assert_eq!(home.fails(&["sub", "g", "--since", &start, "-n", "1", "--timeout", "20s"]), gone);
-    assert_eq!(home.fails(&["sub", "g", "--since", first["id"].as_str().unwrap(), "-n", "1", "--timeout", "20s"]), gone);
+    assert_eq!(
+        home.fails(&["sub", "g", "--since", first["id"].as_str().unwrap(), "-n", "1", "--timeout", "20s"]),
+        gone
+    );
     let oldest = home.ok(&["sub", "g", "--since", "oldest", "-n", "1", "--json", "--timeout", "20s"]);
     assert!(oldest.contains(r#""payload":"xxx"#), "{}", &oldest[..200]);
 }

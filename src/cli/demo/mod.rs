@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crosscast_api::Code;
 use crosscast_api::view::EntryView;
+use crosscast_api::{Code, Exit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -84,9 +84,10 @@ pub(crate) fn demo(args: &DemoArgs, global: &Global) -> Result<(), Failure> {
             let _ = std::fs::remove_dir_all(&base);
             Ok(())
         }
-        Err(failure) if failure.cause == INTERRUPTED => {
+        Err(failure) if failure.cause == INTERRUPTED || failure.exit == Exit::Ok => {
             let _ = std::fs::remove_dir_all(&base);
-            Err(failure)
+            // A demonstration that nobody watched to its end has shown nothing.
+            Err(Failure { exit: Exit::Failed, ..failure })
         }
         Err(failure) => {
             show.say(&format!("the homes of the nodes and their logs are kept in {}", base.display()));
@@ -141,7 +142,8 @@ async fn perform(
 const INTERRUPTED: &str = "interrupted";
 
 fn interrupted() -> Failure {
-    Failure::new(Code::DemoFailed, INTERRUPTED)
+    let next = "Run it again; nothing is left behind.".to_owned();
+    Failure { next, ..Failure::new(Code::DemoFailed, INTERRUPTED) }
 }
 
 /// SIGINT and SIGTERM.
