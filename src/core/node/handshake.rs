@@ -164,7 +164,7 @@ impl Node {
             self.event(Event::Notice(Notice::ClockSkew { node: key.0, skew_ms: skew }));
         }
         self.outbox.learn_prekey(key.0, prekey);
-        self.target_open(link, key.0);
+        self.target_open(link, key);
         self.take_in(link, key);
         self.on_frames(link, early);
     }

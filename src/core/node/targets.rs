@@ -26,10 +26,7 @@ impl Node {
         if self.shutdown.is_some() {
             return;
         }
-        let linked = self.targets.get_mut(number).and_then(|target| target.node);
-        // Our own key may be another machine's too: which it is shows only in the hello.
-        let linked = linked.filter(|node| *node != self.config.node);
-        let linked = linked.is_some_and(|node| self.link_to(&node).is_some());
+        let linked = self.is_linked_otherwise(number);
         let Some(target) = self.targets.get_mut(number).filter(|target| target.phase == Phase::Waiting) else { return };
         if linked {
             target.phase = Phase::Resting;
@@ -44,6 +41,19 @@ impl Node {
             None => plain,
         };
         self.request(Request::Dial { dial, locator });
+    }
+
+    /// Whether a target's peer is linked already. A key that several locators name, or our own, may belong to several
+    /// machines: which one a locator leads to shows only in the hello, so such a target is dialled until that is known.
+    fn is_linked_otherwise(&mut self, number: u64) -> bool {
+        let Some((Some(node), led_to)) = self.targets.get_mut(number).map(|target| (target.node, target.led_to)) else {
+            return false;
+        };
+        if node == self.config.node || self.targets.expecting(node) > 1 {
+            led_to.is_some_and(|key| self.peers.contains_key(&key))
+        } else {
+            self.link_to(&node).is_some()
+        }
     }
 
     pub(super) fn on_dial_failed(&mut self, dial: DialId, error: DialError) {
@@ -71,9 +81,10 @@ impl Node {
     }
 
     /// The hello is through: a locator without a key is pinned to the first that answered.
-    pub(super) fn target_open(&mut self, link: LinkId, node: NodeId) {
+    pub(super) fn target_open(&mut self, link: LinkId, key: PeerKey) {
+        let (node, _) = key;
         let Some((_, target)) = self.targets.by_link(link) else { return };
-        target.held();
+        target.held(key);
         if target.node.replace(node).is_some() {
             return;
         }

@@ -9,6 +9,7 @@ use crosscast_port::{DialId, LinkId};
 use crosscast_wire::{Locator, NodeId};
 
 use crate::Times;
+use crate::peer::link::PeerKey;
 use crate::random::Choices;
 
 /// Where a target stands.
@@ -31,6 +32,8 @@ pub(crate) struct Target {
     pub(crate) locator: Locator,
     /// The key to expect: from the locator or pinned at first sight.
     pub(crate) node: Option<NodeId>,
+    /// The run that answered last.
+    pub(crate) led_to: Option<PeerKey>,
     pub(crate) phase: Phase,
     failures: u32,
 }
@@ -55,7 +58,8 @@ impl Targets {
             return None;
         }
         self.next = self.next.saturating_add(1);
-        self.targets.insert(self.next, Target { locator, node, phase: Phase::Waiting, failures: 0 });
+        let target = Target { locator, node, led_to: None, phase: Phase::Waiting, failures: 0 };
+        self.targets.insert(self.next, target);
         Some(self.next)
     }
 
@@ -71,6 +75,11 @@ impl Targets {
     pub(crate) fn by_link(&mut self, link: LinkId) -> Option<(u64, &mut Target)> {
         let found = self.targets.iter_mut().find(|(_, target)| target.phase == Phase::Linked(link));
         found.map(|(number, target)| (*number, target))
+    }
+
+    /// How many targets expect this key.
+    pub(crate) fn expecting(&self, node: NodeId) -> usize {
+        self.targets.values().filter(|target| target.node == Some(node)).count()
     }
 
     /// Targets that rest because this node was linked.
@@ -90,7 +99,8 @@ impl Target {
     }
 
     /// A link of this target has finished its hello.
-    pub(crate) fn held(&mut self) {
+    pub(crate) fn held(&mut self, by: PeerKey) {
         self.failures = 0;
+        self.led_to = Some(by);
     }
 }

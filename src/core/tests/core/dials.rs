@@ -42,6 +42,30 @@ fn a_twin_with_the_same_key_is_dialled_and_dialled_again() {
 }
 
 #[test]
+fn both_machines_of_one_key_are_dialled_and_each_but_once() {
+    let mut net = Net::new(2);
+    let twin = net.add(SecretKey::new([2; 32]), 1_700_000_500);
+    for place in ["memory:first", "memory:second"] {
+        let locator = Locator::parse(place).unwrap().with_node(net.id(1));
+        net.command(0, Command::Attach { locator });
+    }
+    let asked = dials(&mut net, 0);
+    assert_eq!(asked.len(), 2, "the second locator may lead to another machine");
+    net.connect_as(0, 1, Some(asked[0]));
+    let (link, _) = net.connect_as(0, twin, Some(asked[1]));
+    net.pass(60_000);
+    assert_eq!((dials(&mut net, 0), net.wires.len()), (vec![], 4), "two links that stay");
+    net.cut(0, link);
+    net.pass(1_000);
+    let again = dials(&mut net, 0);
+    assert_eq!(again.len(), 1, "the lost one is dialled though the other is linked");
+    // Now both locators lead to the same machine: the newer link stays, the older one's target rests.
+    net.connect_as(0, 1, Some(again[0]));
+    net.pass(60_000);
+    assert_eq!((dials(&mut net, 0), net.wires.len()), (vec![], 2), "no dial follows another");
+}
+
+#[test]
 fn a_locator_that_leads_back_is_dialled_once() {
     let mut net = Net::new(1);
     let dial = attach_own_key(&mut net, 0);
