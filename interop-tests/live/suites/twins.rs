@@ -1,4 +1,5 @@
-//! Two machines with one identity key: both linked to a third and to each other, both at work, neither disturbed.
+//! Two machines with one identity key: both linked to a third and to each other, both at work, neither disturbed. A
+//! fourth dials both.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,10 +31,16 @@ pub(super) fn run(site: &Site, size: Size) -> Result<Verdict> {
     let mut all = [third, first, second];
     let [third, first, second] = &mut all;
     second.start()?;
+    // One that dials both, with the same key expected at two places.
+    let places = [first.locator()?, format!("{}#{}", second.place()?, first.node())];
+    let mut fourth = Daemon::make(site, "fourth", "127.0.0.1", &places)?;
+    fourth.start()?;
     let key = second.run(&["key", "show"])?.text()?;
     ensure!(key.trim() == first.node(), "the second twin has another key");
     let twin = first.node().to_owned();
     until("the third lists two instances", Duration::from_secs(20), || Ok(instances(third, &twin)?.len() == 2))?;
+    until("who dials both lists both", Duration::from_secs(20), || Ok(instances(&fourth, &twin)?.len() == 2))
+        .with_context(|| fourth.log_tail(20))?;
     until("each twin lists the other", Duration::from_secs(20), || {
         Ok(instances(first, &twin)?.len() == 1 && instances(second, &twin)?.len() == 1)
     })
@@ -65,10 +72,10 @@ pub(super) fn run(site: &Site, size: Size) -> Result<Verdict> {
     let tallies: Vec<_> = readers.iter().map(|reader| reader.tally(&wanted)).collect();
     let lost: usize = tallies.iter().map(|tally| tally.lost).sum();
     let duplicates: usize = tallies.iter().map(|tally| tally.duplicates).sum();
-    let downs: usize = all.iter().map(|daemon| daemon.log_count("peer down")).sum();
+    let downs: usize = all.iter().chain([&fourth]).map(|daemon| daemon.log_count("peer down")).sum();
     let suspicions = all.iter().map(|daemon| daemon.rejects(SUSPICIONS)).sum::<Result<u64>>()?;
     let same_links = links(&all)? == before;
-    let listed = instances(third, &twin)?.len();
+    let listed = instances(third, &twin)?.len().min(instances(&fourth, &twin)?.len());
     let pass = lost + duplicates + downs == 0 && suspicions == 0 && same_links && listed == 2;
     if !pass {
         all.iter().for_each(|daemon| eprintln!("{}", daemon.log_tail(30)));
