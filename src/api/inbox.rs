@@ -15,8 +15,9 @@ use crate::{ApiError, Code};
 /// Most messages in one list. 1,000: more comes with the next, after acknowledging, or by stream.
 const LIST_MAX: usize = 1_000;
 
-/// Silence after which what there is has been read. 100 ms: reading from memory or disk takes less.
-const QUIET: Duration = Duration::from_millis(100);
+/// Silence after which a list ends before the inbox does: only a message that cannot be opened causes it. 500 ms: reading
+/// from memory or disk takes less.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// Payload bytes under way to a list. 1 MiB: sixteen of the largest.
 const WINDOW: u32 = 1 << 20;
@@ -32,11 +33,15 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Reply {
     let limit = params.get("limit").map(str::parse::<usize>).transpose();
     let limit = limit.map_err(|_| ApiError::new(Code::BadRequest, "`limit` is a whole number"))?.unwrap_or(LIST_MAX);
     let mut messages = Vec::new();
+    let status = app.node.status().await?;
     let mut inbox = app.node.inbox(WINDOW).await?;
-    while messages.len() < limit.min(LIST_MAX) {
-        // The node does not say where the inbox ends, so silence does.
+    let mut at = status.inbox_acknowledged;
+    while messages.len() < limit.min(LIST_MAX) && at < status.inbox_head {
         match tokio::time::timeout(QUIET, inbox.next()).await {
-            Ok(Some(Item::Delivery(delivery))) => messages.extend(views(&delivery)),
+            Ok(Some(Item::Delivery(delivery))) => {
+                at = delivery.cursor;
+                messages.extend(views(&delivery));
+            }
             Ok(Some(Item::Gap)) => {}
             Ok(None) | Err(_) => break,
         }

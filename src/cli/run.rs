@@ -91,7 +91,8 @@ async fn start(
         .agent(AGENT)
         .roles(settings.roles.bits())
         .sizes(settings.limits.sizes())
-        .times(settings.limits.times());
+        .times(settings.limits.times())
+        .store_bytes(settings.limits.store_bytes);
     for transport in transports {
         builder = builder.transport(transport);
     }

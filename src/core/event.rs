@@ -241,6 +241,10 @@ pub struct Status {
     pub peers: u32,
     /// Groups it is part of.
     pub groups: u32,
+    /// Cursor of the newest message in the inbox.
+    pub inbox_head: LogPos,
+    /// Everything in the inbox up to here has been acknowledged.
+    pub inbox_acknowledged: LogPos,
     /// Refused input, by reject word.
     pub rejects: Vec<(&'static str, u64)>,
 }

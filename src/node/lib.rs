@@ -16,6 +16,7 @@ mod keyfile;
 mod node;
 mod publish;
 mod publisher;
+mod reach;
 mod settings;
 mod start;
 mod store_thread;

@@ -18,6 +18,7 @@ use tokio::sync::{broadcast, oneshot};
 use crate::intake::{Ask, Intake, ListenAnswer};
 use crate::publish::{PublishAnswer, PublishAsk, TrackerCell, life_ms};
 use crate::publisher::{PublisherCell, cost};
+use crate::reach;
 use crate::work::lock;
 use crate::{
     Builder, Error, Notices, Outcomes, PublishOptions, Published, Publisher, Submitted, Subscription, Tracked,
@@ -101,14 +102,9 @@ impl Node {
     /// [`Error::Refused`], for example when a group of that name exists.
     pub async fn create_group(&self, name: &str, policy: Policy, public: bool) -> Result<(GroupId, String), Error> {
         let command = Command::CreateGroup { name: name.to_owned(), policy, public };
-        self.query(command, |reply| {
-            if let Reply::Group { group, ticket, name: _ } = reply {
-                Some((group, ticket.map_or_else(String::new, |ticket| ticket.to_text())))
-            } else {
-                None
-            }
-        })
-        .await
+        let made = |reply| if let Reply::Group { group, .. } = reply { Some(group) } else { None };
+        let group = self.query(command, made).await?;
+        Ok((group, self.invite(group, Vec::new()).await?))
     }
 
     /// Becomes part of a group; returns it with its local name, which is the ticket's unless another is given.
@@ -137,6 +133,8 @@ impl Node {
     /// # Errors
     /// [`Error::Refused`] when the group is not one of this node's.
     pub async fn invite(&self, group: GroupId, locators: Vec<Locator>) -> Result<String, Error> {
+        let locators =
+            if locators.is_empty() { reach::dialable(&self.status().await?.listen, self.node_id()) } else { locators };
         self.query(Command::Invite { group, locators }, |reply| {
             if let Reply::Ticket(ticket) = reply { Some(ticket.to_text()) } else { None }
         })

@@ -34,8 +34,9 @@ pub struct Report {
     pub deliveries: u64,
     /// Pairs of message and reader that had to be, and were.
     pub required: u64,
-    /// Pairs that did not have to be, and were not.
-    pub excused: u64,
+    /// Pairs that did not have to be, and were not, by what excuses them: published too late, older than a small
+    /// window, a refusing disk, a life that is over, a publisher that was told no, a crash, a marked gap.
+    pub excused: BTreeMap<&'static str, u64>,
     /// Messages passed over behind marked gaps, over all readers.
     pub skipped: u64,
     /// Most bytes that waited for a peer.
@@ -78,11 +79,11 @@ impl Report {
             ("messages", self.messages),
             ("deliveries", self.deliveries),
             ("required", self.required),
-            ("excused", self.excused),
             ("skipped", self.skipped),
             ("max_queued_bytes", self.max_queued_bytes),
         ];
         let mut text: Vec<String> = numbers.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        text.push(format!("\"excused\":{{{}}}", pairs(self.excused.iter().map(|(word, count)| (*word, *count)))));
         text.push(format!("\"states\":{{{}}}", pairs(self.states.iter().map(|(word, count)| (*word, *count)))));
         text.push(format!("\"rejects\":{{{}}}", pairs(self.rejects.iter().map(|(word, count)| (*word, *count)))));
         let refusals = self.refusals.iter().map(|(word, count)| (word.as_str(), *count));

@@ -15,6 +15,8 @@ impl Node {
             listen_failed: self.listen_failed.clone(),
             peers: count(self.peers.len()),
             groups: count(self.groups.len()),
+            inbox_acknowledged: self.inbox.acknowledged,
+            inbox_head: self.inbox.log.shown,
             rejects: self.rejects.words(),
         };
         self.reply(id, Reply::Status(Box::new(status)));

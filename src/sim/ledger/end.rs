@@ -1,6 +1,6 @@
 //! What must have arrived when everything was quiet for long enough, and what excuses a message that did not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crosscast_wire::{MessageId, NodeId, State};
 
@@ -27,12 +27,12 @@ pub(crate) struct Excuses {
 }
 
 /// What the last check found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// Pairs of message and reader that had to be, and were.
     pub(crate) arrived: u64,
-    /// Pairs that did not have to be, and were not.
-    pub(crate) excused: u64,
+    /// Pairs that did not have to be, and were not, by what excuses them.
+    pub(crate) excused: BTreeMap<&'static str, u64>,
 }
 
 impl Excuses {
@@ -56,27 +56,33 @@ impl Excuses {
         self.disks.iter().any(|(host, from, until)| concerned(host) && around(*from, *until))
     }
 
-    /// Whether nobody may expect a message, whoever its reader is.
-    fn covers(&self, fact: &Fact) -> bool {
-        if fact.at > self.until || fact.at < self.kept_since || self.disk_refused(fact) {
-            return true;
+    /// Why nobody may expect a message, whoever its reader is.
+    fn cause(&self, fact: &Fact) -> Option<&'static str> {
+        if fact.at > self.until {
+            return Some("late");
+        }
+        if fact.at < self.kept_since {
+            return Some("window");
+        }
+        if self.disk_refused(fact) {
+            return Some("disk");
         }
         if fact.at.saturating_add(fact.life_ms.saturating_mul(1_000)) < self.end.saturating_add(LIFE_SPARE) {
-            return true;
+            return Some("life");
         }
-        let given_up = match fact.state {
-            Some(State::Expired | State::Refused | State::Dropped) => true,
-            Some(State::Accepted | State::Sent | State::Stored | State::Delivered) | None => false,
-        };
+        match fact.state {
+            Some(State::Expired | State::Refused | State::Dropped) => return Some("told"),
+            Some(State::Accepted | State::Sent | State::Stored | State::Delivered) | None => {}
+        }
         let sent = fact.links > 0;
-        given_up
-            || match self.ended(fact) {
-                None => false,
-                // Its own memory is lost, its store is not; but it may have been told before the commit.
-                Some(false) => !sent,
-                // A next hop has it on its disk, unless that lost its power too.
-                Some(true) => !sent || self.power_lost_elsewhere(fact),
-            }
+        let lost = match self.ended(fact) {
+            None => false,
+            // Its own memory is lost, its store is not; but it may have been told before the commit.
+            Some(false) => !sent,
+            // A next hop has it on its disk, unless that lost its power too.
+            Some(true) => !sent || self.power_lost_elsewhere(fact),
+        };
+        lost.then_some("crash")
     }
 }
 
@@ -93,7 +99,7 @@ impl Ledger {
     pub(crate) fn check_end(&self, excuses: &Excuses) -> Result<Finding, Broken> {
         let mut finding = Finding::default();
         for (id, fact) in &self.messages {
-            let excused = excuses.covers(fact);
+            let cause = excuses.cause(fact);
             for ((host, stream), chain) in &self.chains {
                 let addressed = match (fact.to, stream) {
                     (To::Group(group), Stream::Group(number)) => group == *number,
@@ -104,12 +110,15 @@ impl Ledger {
                     continue;
                 }
                 if chain.has(id) {
-                    finding.arrived = finding.arrived.saturating_add(u64::from(!excused));
-                } else if excused || self.passed_over(*host, *stream, fact) {
-                    finding.excused = finding.excused.saturating_add(1);
-                } else {
-                    return Err((Rule::Lost, self.story(*host, *stream, id, fact)));
+                    finding.arrived = finding.arrived.saturating_add(u64::from(cause.is_none()));
+                    continue;
                 }
+                let marked = self.passed_over(*host, *stream, fact).then_some("gap");
+                let Some(cause) = cause.or(marked) else {
+                    return Err((Rule::Lost, self.story(*host, *stream, id, fact)));
+                };
+                let count = finding.excused.entry(cause).or_default();
+                *count = count.saturating_add(1);
             }
         }
         Ok(finding)

@@ -86,6 +86,10 @@ fn end(ledger: &Ledger, excuses: &Excuses) -> Result<Finding, Rule> {
     ledger.check_end(excuses).map_err(|(rule, _)| rule)
 }
 
+fn finding(arrived: u64, causes: &[&'static str]) -> Finding {
+    Finding { arrived, excused: causes.iter().map(|cause| (*cause, 1)).collect() }
+}
+
 #[test]
 fn what_was_published_is_delivered_once_and_in_order() {
     let mut ledger = ledger();
@@ -93,7 +97,7 @@ fn what_was_published_is_delivered_once_and_in_order() {
         let payload = publish(&mut ledger, number, 0);
         assert_eq!(rule(ledger.deliver(READER, 10, &delivery(number, &payload))), None);
     }
-    assert_eq!(end(&ledger, &excuses()), Ok(Finding { arrived: 5, excused: 0 }));
+    assert_eq!(end(&ledger, &excuses()), Ok(finding(5, &[])));
 }
 
 #[test]
@@ -194,11 +198,15 @@ fn a_message_that_does_not_arrive_is_lost_unless_excused() {
     let mut ledger = ledger();
     publish(&mut ledger, 1, 50);
     assert_eq!(end(&ledger, &excuses()), Err(Rule::Lost));
-    let excused = Ok(Finding { arrived: 0, excused: 1 });
-    assert_eq!(end(&ledger, &Excuses { until: 49, ..excuses() }), excused, "too late to have arrived");
-    assert_eq!(end(&ledger, &Excuses { kept_since: 51, ..excuses() }), excused, "older than the window");
-    assert_eq!(end(&ledger, &Excuses { end: 600_000_000, ..excuses() }), excused, "its life is over");
-    assert_eq!(end(&ledger, &Excuses { disks: vec![(READER, 40, 60)], ..excuses() }), excused, "the disk was full");
+    let excused = |cause| Ok(finding(0, &[cause]));
+    assert_eq!(end(&ledger, &Excuses { until: 49, ..excuses() }), excused("late"), "too late to have arrived");
+    assert_eq!(end(&ledger, &Excuses { kept_since: 51, ..excuses() }), excused("window"), "older than the window");
+    assert_eq!(end(&ledger, &Excuses { end: 600_000_000, ..excuses() }), excused("life"), "its life is over");
+    assert_eq!(
+        end(&ledger, &Excuses { disks: vec![(READER, 40, 60)], ..excuses() }),
+        excused("disk"),
+        "the disk was full"
+    );
     assert_eq!(end(&ledger, &Excuses { disks: vec![(READER, 10, 20)], ..excuses() }), Err(Rule::Lost));
 }
 
@@ -210,8 +218,8 @@ fn a_crash_excuses_only_what_no_next_hop_had() {
     let another_run = Excuses { ends: vec![(SENDER, 2, 60, true)], ..excuses() };
     let mut ledger = ledger();
     publish(&mut ledger, 1, 50);
-    let excused = Ok(Finding { arrived: 0, excused: 1 });
-    assert_eq!((end(&ledger, &killed), end(&ledger, &dark)), (excused, excused));
+    let excused = Ok(finding(0, &["crash"]));
+    assert_eq!((end(&ledger, &killed), end(&ledger, &dark)), (excused.clone(), excused.clone()));
     assert_eq!(end(&ledger, &another_run), Err(Rule::Lost));
     ledger.outcome(SENDER, 1, 1_000, Outcome { id: id(1), state: State::Sent, links: 1 }).unwrap();
     assert_eq!((end(&ledger, &killed), end(&ledger, &dark)), (Err(Rule::Lost), Err(Rule::Lost)), "a next hop has it");
@@ -228,7 +236,7 @@ fn a_number_given_up_behind_a_mark_is_no_loss_to_its_reader() {
     }
     ledger.deliver(READER, 1, &delivery(1, &payloads[0])).unwrap();
     ledger.deliver(READER, GAP, &Delivery { gap: true, ..delivery(3, &payloads[2]) }).unwrap();
-    assert_eq!(end(&ledger, &excuses()), Ok(Finding { arrived: 5, excused: 1 }));
+    assert_eq!(end(&ledger, &excuses()), Ok(finding(5, &["gap"])));
 }
 
 #[test]
