@@ -42,7 +42,13 @@ fn count(line: &str, tally: &mut Tally) {
         Some("skipped") => tally.skipped = tally.skipped.saturating_add(1),
         Some(_) | None => return,
     }
-    println!("    {line}");
+    println!("    {}", shortened(line));
+}
+
+/// What fits a line of a terminal; the log has the whole.
+fn shortened(line: &str) -> String {
+    const MAX: usize = 118;
+    if line.chars().count() <= MAX { line.to_owned() } else { line.chars().take(MAX).chain("..".chars()).collect() }
 }
 
 #[cfg(test)]

@@ -77,7 +77,9 @@ fn tidiness(stage: &mut Stage<'_>) -> Result<Tally> {
 
 fn clippy(stage: &mut Stage<'_>) -> Result<Tally> {
     let mut command = run::cargo();
-    command.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).current_dir(&stage.workspace.root);
+    command
+        .args(["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"])
+        .current_dir(&stage.workspace.root);
     Ok(Tally::check(stage.log.run(&mut command)?.ok))
 }
 
