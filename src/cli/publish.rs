@@ -157,15 +157,7 @@ impl Tally {
     fn take(&mut self, fate: Fate, context: &mut Context) -> Result<(), Failure> {
         match fate {
             Fate::Published(view) => {
-                self.published = self.published.saturating_add(1);
-                match view.state.as_str() {
-                    "accepted" => self.unacknowledged = self.unacknowledged.saturating_add(1),
-                    "expired" => self.fail(Code::Expired, &view),
-                    "refused" => self.fail(Code::Refused, &view),
-                    "dropped" => self.fail(Code::Dropped, &view),
-                    // Sent, stored, delivered, and what a newer daemon may say beyond.
-                    _ => {}
-                }
+                self.count(&view);
                 if context.json {
                     context.out.json(&view)
                 } else {
@@ -179,6 +171,19 @@ impl Tally {
                 Failure { cause: format!("line {line}: {}", failure.cause), ..failure.clone() }.tell(context.json);
                 self.first.get_or_insert(failure);
                 Ok(())
+            }
+        }
+    }
+
+    fn count(&mut self, view: &PublishedView) {
+        match view.state.as_str() {
+            "expired" => self.fail(Code::Expired, view),
+            "refused" => self.fail(Code::Refused, view),
+            "dropped" => self.fail(Code::Dropped, view),
+            // Accepted, sent, stored, delivered, and what a newer daemon may say beyond.
+            state => {
+                self.published = self.published.saturating_add(1);
+                self.unacknowledged = self.unacknowledged.saturating_add(u64::from(state == "accepted"));
             }
         }
     }
@@ -244,4 +249,18 @@ pub(crate) fn all_of_standard_input(max: u64) -> Result<Bytes, Failure> {
     let read = std::io::stdin().lock().take(max.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io("standard input", &error))?;
     Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn each_line_is_counted_once_whatever_became_of_it() {
+        let view = |state: &str| PublishedView { id: "id".into(), index: 0, state: state.into(), links: 0, cores: 0 };
+        let mut tally = Tally::default();
+        ["sent", "accepted", "refused", "expired"].iter().for_each(|state| tally.count(&view(state)));
+        assert_eq!((tally.published, tally.unacknowledged, tally.failed), (2, 1, 2));
+    }
 }
