@@ -23,7 +23,7 @@ impl Attacker {
     pub fn new(seed: u64) -> Self {
         let mut chance = Chance(seed);
         let mut secret = [0; 32];
-        secret.fill_with(|| chance.next() as u8);
+        secret.fill_with(|| chance.draw() as u8);
         Self { key: SecretKey::new(secret), instance: Instance::new(1_700_000_000, 9), seq: 0, link: None, dials: 0 }
     }
 

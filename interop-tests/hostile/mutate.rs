@@ -107,12 +107,12 @@ fn resigned_message(
             2 => draft.expires = WallMillis(now.0.saturating_add(extreme(chance) % 1_000_000)),
             3 => draft.class = *pick(chance, Class::ALL),
             4 => draft.order = *pick(chance, Order::ALL),
-            5 => draft.chain = Some(ChainHash::new([chance.next() as u8; 32])),
-            6 => draft.deps = vec![MessageId::new([chance.next() as u8; 32])],
-            7 => draft.recipients = vec![NodeId::new([chance.next() as u8; 32])],
+            5 => draft.chain = Some(ChainHash::new([chance.draw() as u8; 32])),
+            6 => draft.deps = vec![MessageId::new([chance.draw() as u8; 32])],
+            7 => draft.recipients = vec![NodeId::new([chance.draw() as u8; 32])],
             8 => draft.codec = *pick(chance, Codec::ALL),
             9 => draft.count = (1 + chance.below(256)) as u16,
-            10 => draft.to = Destination::Unicast(NodeId::new([chance.next() as u8; 32])),
+            10 => draft.to = Destination::Unicast(NodeId::new([chance.draw() as u8; 32])),
             11 if !body.is_empty() => {
                 let place = chance.below(body.len());
                 body[place] ^= 1 << chance.below(8);
@@ -131,7 +131,7 @@ fn resigned_message(
     };
     let message = signed(&attacker.key, &unsigned.bytes, &body);
     let frame =
-        Hop::new(chance.next() as u8, chance.next() as u8, chance.next() as u32).frame(message, draft.class.lane());
+        Hop::new(chance.draw() as u8, chance.draw() as u8, chance.draw() as u32).frame(message, draft.class.lane());
     let whole: Bytes = [frame.head.as_ref(), frame.tail.as_ref()].concat().into();
     RawFrame::new(frame.frame_type, frame.lane, whole)
 }
@@ -147,12 +147,12 @@ fn sound_frame(
     let window = crosscast_wire::ResumeWindow { from: attacker.id(), instance: attacker.instance, contiguous: Seq(3) };
     match chance.below(12) {
         0 => frame::hello(&attacker.hello(now)),
-        1 => frame::proof(&[chance.next() as u8; 64]),
-        2 => frame::ping(chance.next()),
-        3 => frame::pong(chance.next()),
-        4 => frame::credit(Lane::Normal, chance.next()).expect("a data lane"),
-        5 => frame::ack(&[(Lane::Normal, chance.next())]).expect("a data lane"),
-        6 => frame::refuse(Lane::Bulk, chance.next(), RefuseCode::Full).expect("a data lane"),
+        1 => frame::proof(&[chance.draw() as u8; 64]),
+        2 => frame::ping(chance.draw()),
+        3 => frame::pong(chance.draw()),
+        4 => frame::credit(Lane::Normal, chance.draw()).expect("a data lane"),
+        5 => frame::ack(&[(Lane::Normal, chance.draw())]).expect("a data lane"),
+        6 => frame::refuse(Lane::Bulk, chance.draw(), RefuseCode::Full).expect("a data lane"),
         7 => frame::floor(&ticket.fields().floor, None),
         8 => frame::subscribe(&group, chance.below(2) == 0, None),
         9 => frame::resume(&group, [window]).remove(0),
@@ -168,10 +168,10 @@ fn mutated(chance: &mut Chance, frame: RawFrame) -> RawFrame {
         let place = chance.below(body.len());
         match chance.below(8) {
             0..=2 if !body.is_empty() => body[place] ^= 1 << chance.below(8),
-            3 if !body.is_empty() => body[place] = chance.next() as u8,
+            3 if !body.is_empty() => body[place] = chance.draw() as u8,
             4 => body.truncate(place),
-            5 => body.push(chance.next() as u8),
-            6 => frame_type = crosscast_wire::FrameType(chance.next() as u8),
+            5 => body.push(chance.draw() as u8),
+            6 => frame_type = crosscast_wire::FrameType(chance.draw() as u8),
             _ => lane = *pick(chance, Lane::ALL),
         }
     }
@@ -186,5 +186,5 @@ fn pick<'a, T>(chance: &mut Chance, all: &'a [T]) -> &'a T {
 fn extreme(chance: &mut Chance) -> u64 {
     let edges = [0, 1, 2, 63, 64, 255, 4_095, 4_096, 4_097, u64::from(u32::MAX), u64::MAX / 2, u64::MAX - 1, u64::MAX];
     let edge = edges[chance.below(edges.len())];
-    edge.wrapping_add(chance.next() % 3).wrapping_sub(1)
+    edge.wrapping_add(chance.draw() % 3).wrapping_sub(1)
 }

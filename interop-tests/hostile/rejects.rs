@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use crosscast_core::Reject;
+use crosscast_core::{Command, Reject};
 use crosscast_wire::{
     Destination, Domain, FloorFields, FloorRecord, FrameType, GroupId, Instance, Lane, NodeId, Policy, RawFrame,
-    RustCrypto, SecretKey, Ticket, WallMillis, frame,
+    RustCrypto, SecretKey, Ticket, TicketFields, WallMillis, frame,
 };
 
 use crate::attacker::{Attacker, data, header, payload, raw_data, signed};
@@ -69,7 +69,7 @@ impl Scene {
             Reject::BadSignature => self.bad_signature(),
             Reject::BadPayload => self.bad_payload(),
             Reject::Unreadable => self.unreadable(),
-            Reject::OldFloor => self.send(frame::floor(&self.ticket.fields().floor, None)),
+            Reject::OldFloor => self.old_floor(),
             Reject::BadFloor => self.forged_floor(),
             Reject::SubscriptionsFull => self.many_subscriptions(),
             Reject::InboxFull => self.full_inbox(),
@@ -198,6 +198,21 @@ impl Scene {
         self.send(data(&message));
     }
 
+    fn old_floor(&mut self) {
+        // A group of the attacker's own, which the victim joined with a later record.
+        let key = SecretKey::new([77; 32]);
+        let id = GroupId::new(key.public());
+        let issue = |number| {
+            let fields = FloorFields { group: id, number, ..self.ticket.fields().floor.fields().clone() };
+            FloorRecord::issue(fields, &RustCrypto, &key).expect("a legal floor")
+        };
+        let (old, new) = (issue(1), issue(2));
+        let fields = TicketFields { group: id, name: "theirs".into(), floor: new, ..self.ticket.fields().clone() };
+        let ticket = Box::new(Ticket::new(fields).expect("a legal ticket"));
+        self.victim.command(Command::JoinGroup { ticket, name: None });
+        self.send(frame::floor(&old, None));
+    }
+
     fn forged_floor(&mut self) {
         let fields = FloorFields { number: 1_000, ..self.ticket.fields().floor.fields().clone() };
         let body = FloorRecord::draft(&fields).expect("a legal floor");
@@ -212,7 +227,7 @@ impl Scene {
         let count = if known { 1 } else { 10_001 };
         let frames = (0..count).map(|_| {
             let mut id = [0; 32];
-            id.fill_with(|| self.chance.next() as u8);
+            id.fill_with(|| self.chance.draw() as u8);
             frame::subscribe(&GroupId::new(id), true, None)
         });
         let frames = frames.collect();

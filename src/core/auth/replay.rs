@@ -102,23 +102,40 @@ impl Windows {
         if self.windows.len() >= limits::WINDOWS && self.windows.values().all(live) {
             return Err(Reject::WindowsFull);
         }
-        let instances = self.windows.range((from, Instance(0))..=(from, Instance(u64::MAX)));
-        if instances.filter(|(_, window)| live(window)).count() >= limits::INSTANCES_PER_SENDER {
+        let speaking = |window: &Window| now.0.saturating_sub(window.last.0) < SPEAKING_MS;
+        if self.instances(from).filter(|(_, window)| speaking(window)).count() >= limits::INSTANCES_PER_SENDER {
             return Err(Reject::WindowsFull);
         }
         Ok(())
     }
 
+    fn instances(&self, from: NodeId) -> impl Iterator<Item = (&(NodeId, Instance), &Window)> {
+        self.windows.range((from, Instance(0))..=(from, Instance(u64::MAX)))
+    }
+
     /// Takes a number, after signature and payload hash held.
     pub(crate) fn take(&mut self, from: NodeId, instance: Instance, seq: Seq, at: WallMillis) {
-        if self.windows.len() >= limits::WINDOWS && !self.windows.contains_key(&(from, instance)) {
-            // Only a window whose messages the time gate refuses anyway makes room.
-            let oldest = self.windows.iter().min_by_key(|(_, window)| window.last).map(|(key, _)| *key);
-            if let Some(oldest) = oldest {
-                self.windows.remove(&oldest);
-            }
+        if !self.windows.contains_key(&(from, instance)) {
+            self.make_room(from);
         }
         self.windows.entry((from, instance)).or_default().take(seq, at);
+    }
+
+    /// Makes room for a new instance. Of a sender's own the one that has been silent longest goes: what it said is still
+    /// known by its ids. Of all senders' only one whose messages the time gate refuses anyway.
+    fn make_room(&mut self, from: NodeId) {
+        let silent = |(key, window): (&(NodeId, Instance), &Window)| (window.last, *key);
+        let own = self.instances(from).count() >= limits::INSTANCES_PER_SENDER;
+        let gone = if own {
+            self.instances(from).map(silent).min()
+        } else if self.windows.len() >= limits::WINDOWS {
+            self.windows.iter().map(silent).min()
+        } else {
+            None
+        };
+        if let Some((_, key)) = gone {
+            self.windows.remove(&key);
+        }
     }
 
     /// Every (sender, instance) with the number up to which there is no hole.
@@ -156,6 +173,9 @@ impl Windows {
 
 /// An instance is live while its last message could still be pushed: the accepted age and future together.
 const LIVE_MS: u64 = limits::PUSHED_MS + limits::FUTURE_MS;
+/// 30 s: a machine with this key that has said nothing for so long does not count against the eight; a daemon that
+/// crashes and starts again every few seconds is heard again soon.
+const SPEAKING_MS: u64 = 30_000;
 /// A window is kept an hour after its last message: replays older than [`LIVE_MS`] fall to the time gate anyway, the
 /// rest of the hour keeps the sender's gaps visible.
 const KEPT_MS: u64 = 3_600_000;
@@ -176,7 +196,7 @@ mod tests {
             let (mut window, mut taken, mut high) = (Window::default(), BTreeSet::new(), 0u64);
             for _ in 0..300 {
                 let step = choices.next() % 40;
-                let jump = if choices.next() % 50 == 0 { 5_000 } else { 0 };
+                let jump = if choices.next().is_multiple_of(50) { 5_000 } else { 0 };
                 let seq = (high + jump + 20).saturating_sub(step).max(1);
                 let below = seq + limits::WINDOW_SPAN <= high;
                 let free = window.is_free(Seq(seq));
@@ -205,14 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn a_ninth_live_instance_is_refused_and_an_old_one_makes_room() {
+    fn a_ninth_instance_is_refused_while_all_speak_and_replaces_one_that_is_silent() {
         let (mut windows, from) = (Windows::default(), NodeId::new([1; 32]));
         for number in 0..8 {
             windows.take(from, Instance(number), Seq(1), NOW);
         }
         assert_eq!(windows.check(from, Instance(9), Seq(1), NOW), Err(Reject::WindowsFull));
-        let later = WallMillis(NOW.0 + LIVE_MS);
+        let later = WallMillis(NOW.0 + SPEAKING_MS);
         assert_eq!(windows.check(from, Instance(9), Seq(1), later), Ok(()));
+        windows.take(from, Instance(9), Seq(1), later);
+        assert_eq!(windows.contiguous().count(), 8);
     }
 
     #[test]

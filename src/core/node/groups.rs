@@ -206,8 +206,11 @@ impl Node {
 
     pub(super) fn on_floor(&mut self, link: LinkId, floor: FloorRecord, chain: Option<Chain>) {
         let Some(group) = self.groups.get(&floor.fields().group) else { return };
-        if floor.fields().number <= group.floor_number() {
-            return self.rejects.count(Reject::OldFloor);
+        match floor.fields().number.cmp(&group.floor_number()) {
+            // Every link-up begins with it.
+            std::cmp::Ordering::Equal => return,
+            std::cmp::Ordering::Less => return self.rejects.count(Reject::OldFloor),
+            std::cmp::Ordering::Greater => {}
         }
         if !floor.is_backed_by(chain.as_ref()) {
             return self.blame(link, Reject::BadFloor);
