@@ -348,7 +348,7 @@ mod tests {
             .collect();
         let settings = parse(&uncommented.join("\n")).unwrap();
         assert_eq!((settings.listen.len(), settings.attach.len()), (1, 1));
-        assert!(settings.api.tcp.is_some() && settings.api.group.is_some());
+        assert!(settings.api.group.is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is about to be published: entries gather while a signature or a commit is under way.
 //!
 //! An idle publisher sends at once; under load one message carries up to 256 entries, so that signature, hash, seal and
-//! header are paid once for all of them (protocol section 2).
+//! header are paid once for all of them (`docs/spec/message.md`).
 
 use std::collections::VecDeque;
 

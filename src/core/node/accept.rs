@@ -1,4 +1,4 @@
-//! A message from a link through the gates, cheapest first, to its commit (protocol section 4).
+//! A message from a link through the gates, cheapest first, to its commit: the order of `docs/spec/gates.md`.
 //!
 //! Bounds were checked by parsing. Then: known `to`, time, seen (read only), replay window (read only), policy, signature
 //! and payload hash as one effect, and only then anything is written. Copies of a message that is being checked wait

@@ -1,4 +1,4 @@
-//! The hello on a fresh link, and the link table's rules of duplicates and instances (protocol section 3).
+//! The hello on a fresh link, and the link table's rules of duplicates and instances (`docs/spec/hello.md`).
 //!
 //! Both sides send HELLO at once; each then signs scheme, role, channel binding, both NodeIds and the transcript of both
 //! bodies. No other frame is read before both proofs are through. Per (peer, instance, scheme) the connection dialled by

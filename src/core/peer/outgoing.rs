@@ -1,7 +1,7 @@
 //! The sending half of a link: queues per lane, what the transport takes, what the peer has granted, what is unacked.
 //!
 //! The core keeps the queues and emits only within both balances: the transport's (`Writable`) and, for data, the
-//! peer's (`CREDIT`, protocol section 3). A data frame is charged its body and a fixed overhead, so that many small
+//! peer's (`CREDIT`, `docs/spec/frames.md`). A data frame is charged its body and a fixed overhead, so that many small
 //! messages cost what they cost. An `ACK` is cumulative per lane; what it covers is what "sent" means.
 
 use std::collections::VecDeque;

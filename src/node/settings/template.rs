@@ -26,9 +26,9 @@ pub(super) fn render(settings: &Settings) -> String {
     text.push_str("\n[api]\n# A system group whose members may use api.sock, besides this node's user and root.\n");
     let group = settings.api.group.as_deref();
     line(&mut text, "group", &quote(group.unwrap_or("crosscast")), group.is_none());
-    text.push_str("# A loopback address where the API listens too, with a token.\n");
-    let tcp = settings.api.tcp;
-    line(&mut text, "tcp", &tcp.map_or_else(|| quote("127.0.0.1:7780"), |tcp| quote(&tcp.to_string())), tcp.is_none());
+    if let Some(tcp) = settings.api.tcp {
+        line(&mut text, "tcp", &quote(&tcp.to_string()), false);
+    }
     text
 }
 
