@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crosscast_wire::Lane;
+use crosscast_wire::limits::FRAME_MAX;
 
 use crate::Reject;
 use crate::peer::outgoing::CHARGE_OVERHEAD;
@@ -27,6 +28,9 @@ impl Arrival {
         self.number
     }
 }
+
+/// What the largest data frame costs.
+const CHARGE_MAX: u64 = FRAME_MAX as u64 + CHARGE_OVERHEAD;
 
 #[derive(Default)]
 struct InLane {
@@ -109,13 +113,16 @@ impl Incoming {
         acks
     }
 
-    /// What is to be granted now: a lane's total once a quarter of its window is free again.
+    /// What is to be granted now: a lane's total once a quarter of its window is free again, or at once when what the
+    /// peer has left may be less than its next message needs.
     pub(crate) fn take_credits(&mut self) -> Vec<(Lane, u64)> {
         let quarter = self.credit / 4;
         let mut credits = Vec::new();
         for lane in [Lane::Urgent, Lane::Normal, Lane::Bulk] {
             if let Some(state) = self.lane_mut(lane)
-                && state.granted.saturating_sub(state.announced) >= quarter.max(1)
+                && state.granted > state.announced
+                && (state.granted.saturating_sub(state.announced) >= quarter
+                    || state.announced.saturating_sub(state.charged) < CHARGE_MAX)
             {
                 state.announced = state.granted;
                 credits.push((lane, state.granted));
@@ -143,15 +150,33 @@ mod tests {
     }
 
     #[test]
-    fn credit_runs_out_and_comes_back_by_quarters() {
+    fn credit_runs_out() {
         let mut incoming = Incoming::new(1_024);
-        let first = incoming.arrive(Lane::Bulk, 256).unwrap();
-        let second = incoming.arrive(Lane::Bulk, 256).unwrap();
+        incoming.arrive(Lane::Bulk, 512).unwrap();
         assert_eq!(incoming.arrive(Lane::Bulk, 1), Err(Reject::OverCredit));
         assert_eq!(incoming.arrive(Lane::Control, 1), Err(Reject::WrongLane));
+    }
+
+    #[test]
+    fn credit_comes_back_by_quarters() {
+        let mut incoming = Incoming::new(4 << 20);
+        let part = (1 << 19) - usize::try_from(CHARGE_OVERHEAD).unwrap();
+        let first = incoming.arrive(Lane::Bulk, part).unwrap();
+        let second = incoming.arrive(Lane::Bulk, part).unwrap();
         incoming.done(first);
-        assert_eq!(incoming.take_credits(), [(Lane::Bulk, 1_536)]);
+        assert!(incoming.take_credits().is_empty());
         incoming.done(second);
-        assert_eq!(incoming.take_credits(), [(Lane::Bulk, 2_048)]);
+        assert_eq!(incoming.take_credits(), [(Lane::Bulk, 5 << 20)]);
+    }
+
+    #[test]
+    fn a_peer_with_too_little_left_for_a_large_message_is_granted_at_once() {
+        let credit = 300_000;
+        let mut incoming = Incoming::new(credit);
+        let small = incoming.arrive(Lane::Bulk, 50_000).unwrap();
+        incoming.done(small);
+        let granted = credit + 50_000 + CHARGE_OVERHEAD;
+        assert_eq!(incoming.take_credits(), [(Lane::Bulk, granted)], "250,000 would not take the largest");
+        assert!(incoming.take_credits().is_empty());
     }
 }
