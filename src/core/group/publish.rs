@@ -58,6 +58,16 @@ pub(crate) fn weight(entries: &[Entry]) -> Option<u64> {
 }
 
 impl Publisher {
+    /// Goes on with the numbers of a group that was left in this run: a number is never used twice.
+    pub(crate) fn after(last_seq: u64) -> Self {
+        Self { last_seq, ..Self::default() }
+    }
+
+    /// Ends it: the last number, and the commands whose entries never became a message.
+    pub(crate) fn close(self) -> (u64, Vec<CommandId>) {
+        (self.last_seq, self.waiting.into_iter().map(|waiting| waiting.command).collect())
+    }
+
     /// Adds a command's entries, whose weight is known to fit a message.
     pub(crate) fn gather(&mut self, command: CommandId, entries: Vec<Entry>, class: Class, life_ms: u64, weight: u64) {
         self.waiting_bytes = self.waiting_bytes.saturating_add(weight);

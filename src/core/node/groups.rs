@@ -9,6 +9,7 @@ use crosscast_wire::{
 };
 
 use crate::group::Group;
+use crate::group::publish::Publisher;
 use crate::group::state::GroupState;
 use crate::{CommandId, Node, Refusal, Reject, Reply, SignJob, SignKey, SignatureCheck, Verdict, VerifyJob, limits};
 
@@ -97,7 +98,11 @@ impl Node {
     /// Takes a group in: kept, subscribed on every link, its locators dialled.
     fn add_group(&mut self, id: GroupId, state: GroupState) {
         let locators: Vec<Locator> = state.locators.iter().filter_map(|text| text.parse().ok()).collect();
-        self.groups.insert(id, Group::new(id, state));
+        let mut group = Group::new(id, state);
+        if let Some(last_seq) = self.left.remove(&id) {
+            group.publisher = Publisher::after(last_seq);
+        }
+        self.groups.insert(id, group);
         self.keep_group(id);
         for locator in locators {
             self.attach(locator);
@@ -171,6 +176,14 @@ impl Node {
         self.timers.cancel(crate::timer::Timer::Gap(id));
         self.readers.retain(|_, reader| reader.source != crate::Source::Group(id));
         let (log, through) = (group.log_id(), group.log.last());
+        let (last_seq, waiting) = group.publisher.close();
+        for command in waiting {
+            self.reply(command, Reply::Refused(Refusal::UnknownGroup));
+        }
+        if self.left.len() >= limits::GROUPS {
+            self.left.pop_first();
+        }
+        self.left.insert(id, last_seq);
         self.write(Write::Forget { log, through });
         self.write(Write::Delete { space: Space::Group, key: Bytes::copy_from_slice(id.as_bytes()) });
         self.after_commit(After::Reply(command, Reply::Done));

@@ -74,6 +74,8 @@ pub struct Node {
     listening: Vec<Locator>,
     listen_failed: Vec<(Locator, ListenError)>,
     groups: BTreeMap<GroupId, Group>,
+    /// Last own number in each group that was left in this run; as many as groups.
+    left: BTreeMap<GroupId, u64>,
     inbox: Inbox,
     outbox: Outbox,
     readers: BTreeMap<ReaderId, Reader>,
@@ -111,6 +113,7 @@ impl Node {
             listening: Vec::new(),
             listen_failed: Vec::new(),
             groups: BTreeMap::new(),
+            left: BTreeMap::new(),
             inbox: Inbox::new(&config),
             outbox: Outbox::default(),
             readers: BTreeMap::new(),

@@ -84,6 +84,22 @@ fn a_member_that_joins_late_gets_the_live_window() {
 }
 
 #[test]
+fn a_member_that_left_and_joined_again_goes_on_with_its_numbers() {
+    let mut net = Net::new(2);
+    let (group, ticket) = net.create_group(0);
+    net.join(1, &ticket);
+    net.subscribe(0, group, Since::Now);
+    net.connect(0, 1);
+    net.publish(1, group, "one");
+    assert!(matches!(net.command(1, Command::LeaveGroup { group }), Some(Reply::Done)));
+    net.join(1, &ticket);
+    net.publish(1, group, "two");
+    assert_eq!(net.texts(0), ["one", "two"]);
+    let numbers: Vec<u64> = net.hosts[0].deliveries.iter().map(|(_, delivery)| delivery.seq.0).collect();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
 fn a_reader_resumes_after_its_cursor_and_after_an_id() {
     let (mut net, group) = chain(2);
     let first = net.publish(0, group, "one");
