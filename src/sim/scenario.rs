@@ -4,7 +4,7 @@
 //! among themselves, publishers of all rates, sizes and classes, faults for about half the time, and then quiet, in
 //! which everything must come right. The phases are the same in every scenario, so that the checks know them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crosscast_core::{Sizes, Times};
 use crosscast_wire::{Class, Policy};
@@ -71,6 +71,8 @@ pub struct GroupPlan {
     pub publishers: Vec<PublisherPlan>,
     /// One reader for each member.
     pub readers: Vec<ReaderPlan>,
+    /// When those join who join late.
+    pub late: BTreeMap<HostId, Micros>,
 }
 
 /// Something that goes wrong.
@@ -80,6 +82,12 @@ pub enum Fault {
     Kill(HostId),
     /// The machine loses power, and is started again.
     PowerLoss(HostId),
+    /// The machine gets an empty disk, and is started again.
+    Wipe(HostId),
+    /// The host leaves a group, and joins it again.
+    Leave(HostId, usize),
+    /// The host's readers end and are started again where they were.
+    Reread(HostId),
     /// The node is shut down in order, and started again.
     Restart(HostId),
     /// The process stands still.
@@ -160,18 +168,19 @@ impl Scenario {
         let nodes = nodes.max(2);
         let all: Vec<HostId> = (0..nodes).map(HostId).collect();
         let small_window = prng.chance(PPM / 8);
+        let slow = !small_window && prng.chance(PPM / 6);
         let (times, sizes) = machine_params(&mut prng, small_window);
         let group_count = prng.range(1, 3);
         let mut edges = BTreeSet::new();
         connect(&mut prng, &all, &mut edges);
-        let groups = (0..group_count).map(|_| group(&mut prng, &all, &mut edges)).collect();
+        let groups = (0..group_count).map(|_| group(&mut prng, &all, &mut edges, slow)).collect();
         let hosts = all.iter().map(|_| host(&mut prng)).collect();
         let quiet_from = 64 * SECOND;
         // In a small window only what is published when every link is back can be counted on.
         let publish_until = quiet_from + if small_window { RECONNECT + 15 * SECOND } else { 20 * SECOND };
         let mut scenario = Self {
             seed,
-            net: net_params(&mut prng),
+            net: net_params(&mut prng, slow),
             hosts,
             edges,
             groups,
@@ -222,13 +231,15 @@ fn machine_params(prng: &mut Prng, small_window: bool) -> (Times, Sizes) {
     (times, sizes)
 }
 
-fn net_params(prng: &mut Prng) -> NetParams {
+fn net_params(prng: &mut Prng, slow: bool) -> NetParams {
     let far = prng.chance(PPM / 3);
+    let bytes_per_s =
+        if slow { (80 << 10, 400 << 10) } else { (prng.range(200, 2_000) << 10, prng.range(2, 100) << 20) };
     NetParams {
         delay_us: if far { (5 * MILLI, 150 * MILLI) } else { (100, 20 * MILLI) },
         jitter_us: prng.range(0, 10 * MILLI),
         loss_ppm: u32::try_from(prng.range(0, 10_000)).unwrap_or(0),
-        bytes_per_s: (prng.range(200, 2_000) << 10, prng.range(2, 100) << 20),
+        bytes_per_s,
         lane_bytes: u32::try_from(prng.range(32, 512) << 10).unwrap_or(u32::MAX),
         lanes_apart: prng.chance(PPM / 3),
         datagrams: prng.chance(PPM / 4),
@@ -283,7 +294,7 @@ fn connect(prng: &mut Prng, hosts: &[HostId], edges: &mut BTreeSet<(HostId, Host
     }
 }
 
-fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>) -> GroupPlan {
+fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>, slow: bool) -> GroupPlan {
     let mut members = all.to_vec();
     prng.shuffle(&mut members);
     if prng.chance(PPM / 2) {
@@ -297,7 +308,7 @@ fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>
     let keyholder = prng.chance(PPM / 6);
     let count = if keyholder { 1 } else { prng.range(1, (members.len() as u64).min(6)) };
     let publishers =
-        members.iter().take(usize::try_from(count).unwrap_or(1)).map(|host| publisher(prng, *host)).collect();
+        members.iter().take(usize::try_from(count).unwrap_or(1)).map(|host| publisher(prng, *host, slow)).collect();
     let readers = members
         .iter()
         .map(|host| ReaderPlan {
@@ -306,6 +317,14 @@ fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>
             takes: if prng.chance(PPM / 8) { prng.range(MILLI, 50 * MILLI) } else { 0 },
         })
         .collect();
+    let late = members
+        .iter()
+        .filter(|host| **host != owner && prng.chance(PPM / 10))
+        .map(|host| *host)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|host| (host, prng.range(PUBLISH_FROM, 60 * SECOND)))
+        .collect();
     GroupPlan {
         owner,
         members: members.into_iter().collect(),
@@ -313,10 +332,11 @@ fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>
         public: prng.chance(PPM / 3),
         publishers,
         readers,
+        late,
     }
 }
 
-fn publisher(prng: &mut Prng, host: HostId) -> PublisherPlan {
+fn publisher(prng: &mut Prng, host: HostId, slow: bool) -> PublisherPlan {
     let mut classes = vec![Class::Urgent, Class::Normal, Class::Bulk, Class::Realtime];
     prng.shuffle(&mut classes);
     if prng.chance(PPM * 2 / 3) {
@@ -327,6 +347,18 @@ fn publisher(prng: &mut Prng, host: HostId) -> PublisherPlan {
         1..4 => (500, 8_000),
         _ => (16, 500),
     };
+    if slow {
+        // Bulk that takes seconds, and what overtakes it.
+        let long = prng.chance(PPM / 5);
+        return PublisherPlan {
+            host,
+            every: if long { prng.range(10 * SECOND, 20 * SECOND) } else { prng.range(2 * SECOND, 8 * SECOND) },
+            entry_bytes: if long { (20_000, 60_000) } else { (16, 500) },
+            entries: if long { 3 } else { 1 },
+            classes: vec![Class::Bulk, Class::Normal, Class::Urgent],
+            life_ms: None,
+        };
+    }
     let every =
         if entry_bytes.1 > 8_000 { prng.range(2 * SECOND, 6 * SECOND) } else { prng.range(150 * MILLI, 3 * SECOND) };
     PublisherPlan {
@@ -362,7 +394,7 @@ fn faults(prng: &mut Prng, scenario: &Scenario, all: &[HostId]) -> Vec<Planned> 
 
 const fn starts_anew(fault: &Fault) -> Option<HostId> {
     match fault {
-        Fault::Kill(host) | Fault::PowerLoss(host) | Fault::Restart(host) => Some(*host),
+        Fault::Kill(host) | Fault::PowerLoss(host) | Fault::Wipe(host) | Fault::Restart(host) => Some(*host),
         Fault::Pause(_)
         | Fault::Partition(_)
         | Fault::OneWay(_)
@@ -372,8 +404,24 @@ const fn starts_anew(fault: &Fault) -> Option<HostId> {
         | Fault::Slow(..)
         | Fault::Weather(..)
         | Fault::Narrow(..)
-        | Fault::Skew(..) => None,
+        | Fault::Skew(..)
+        | Fault::Leave(..)
+        | Fault::Reread(_) => None,
     }
+}
+
+/// An owner keeps its disk: it alone has the group's key.
+fn wipe(scenario: &Scenario, host: HostId) -> Fault {
+    let owner = scenario.groups.iter().any(|group| group.owner == host);
+    if owner { Fault::PowerLoss(host) } else { Fault::Wipe(host) }
+}
+
+fn leave(prng: &mut Prng, scenario: &Scenario) -> Fault {
+    let number = usize::try_from(prng.below(scenario.groups.len() as u64)).unwrap_or(0);
+    let group = scenario.groups.get(number);
+    let others = group.into_iter().flat_map(|group| group.members.iter().filter(|host| **host != group.owner));
+    let others: Vec<HostId> = others.copied().collect();
+    Fault::Leave(prng.pick(&others).copied().unwrap_or(HostId(0)), number)
 }
 
 fn fault(prng: &mut Prng, scenario: &Scenario, all: &[HostId]) -> Fault {
@@ -388,8 +436,10 @@ fn fault(prng: &mut Prng, scenario: &Scenario, all: &[HostId]) -> Fault {
     let side = side();
     match prng.below(100) {
         0..16 => Fault::Kill(host),
-        16..24 => Fault::PowerLoss(host),
-        24..30 => Fault::Restart(host),
+        16..22 => Fault::PowerLoss(host),
+        22..24 => wipe(scenario, host),
+        24..28 => Fault::Restart(host),
+        28..30 => leave(prng, scenario),
         30..38 => Fault::Pause(host),
         38..50 => Fault::Partition(side),
         50..55 => Fault::OneWay(side),
@@ -399,7 +449,8 @@ fn fault(prng: &mut Prng, scenario: &Scenario, all: &[HostId]) -> Fault {
         81..83 => Fault::Disk(host, DiskMode::Failing),
         83..88 => Fault::Slow(host, prng.range(1, 300), prng.range(1, 100)),
         88..92 => Fault::Weather(prng.range(0, 300 * MILLI), u32::try_from(prng.below(200_000)).unwrap_or(0)),
-        92..96 => Fault::Narrow(host, prng.range(20, 200) << 10),
-        _ => Fault::Skew(host, i64::try_from(prng.below(50_000)).unwrap_or(0).saturating_sub(25_000)),
+        92..94 => Fault::Narrow(host, prng.range(20, 200) << 10),
+        94..97 => Fault::Skew(host, i64::try_from(prng.below(50_000)).unwrap_or(0).saturating_sub(25_000)),
+        _ => Fault::Reread(host),
     }
 }

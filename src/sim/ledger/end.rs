@@ -12,18 +12,16 @@ use crate::world::HostId;
 /// What happened in a run that may excuse a message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Excuses {
-    /// Runs that ended: host, run, when, whether power was lost.
-    pub(crate) ends: Vec<(HostId, u64, Micros, bool)>,
-    /// Disks that refused: host, from, until.
-    pub(crate) disks: Vec<(HostId, Micros, Micros)>,
+    /// Runs that ended: host and run.
+    pub(crate) ends: BTreeSet<(HostId, u64)>,
+    /// Stores that lost something: host, when, and of which group when not of all.
+    pub(crate) losses: Vec<(HostId, Micros, Option<usize>)>,
     /// Messages published before this need not have arrived: the window was too small to keep them.
     pub(crate) kept_since: Micros,
     /// Messages published after this need not have arrived yet.
     pub(crate) until: Micros,
     /// When their life must have lasted to.
     pub(crate) end: Micros,
-    /// A gap was given up in this group with this host's reader: its readers are told by marks.
-    pub(crate) members: Vec<BTreeSet<HostId>>,
 }
 
 /// What the last check found.
@@ -36,24 +34,11 @@ pub(crate) struct Finding {
 }
 
 impl Excuses {
-    fn ended(&self, fact: &Fact) -> Option<bool> {
-        let own = self.ends.iter().find(|(host, run, _, _)| (*host, *run) == (fact.host, fact.run));
-        own.map(|(_, _, _, power)| *power)
-    }
-
-    fn power_lost_elsewhere(&self, fact: &Fact) -> bool {
-        self.ends.iter().any(|(host, _, at, power)| *power && *host != fact.host && *at >= fact.at)
-    }
-
-    /// A disk in the way refused around the time it was published.
-    fn disk_refused(&self, fact: &Fact) -> bool {
-        let concerned = |host: &HostId| match fact.to {
-            To::Group(group) => self.members.get(group).is_some_and(|members| members.contains(host)),
-            To::Host(to) => *host == to || *host == fact.host,
-        };
-        // What was under way when the disk filled is refused, and what was stopped by a break arrives later.
-        let around = |from: Micros, until: Micros| (from.saturating_sub(DISK_BEFORE)..=until).contains(&fact.at);
-        self.disks.iter().any(|(host, from, until)| concerned(host) && around(*from, *until))
+    /// Whether the store of its publisher, or of another, may have lost a message.
+    fn lost_by(&self, fact: &Fact, publisher: bool) -> bool {
+        let concerns = |group: &Option<usize>| group.is_none_or(|group| fact.to == To::Group(group));
+        let mut losses = self.losses.iter().filter(|(_, at, group)| *at >= fact.at && concerns(group));
+        losses.any(|(host, _, _)| (*host == fact.host) == publisher)
     }
 
     /// Why nobody may expect a message, whoever its reader is.
@@ -64,9 +49,6 @@ impl Excuses {
         if fact.at < self.kept_since {
             return Some("window");
         }
-        if self.disk_refused(fact) {
-            return Some("disk");
-        }
         if fact.at.saturating_add(fact.life_ms.saturating_mul(1_000)) < self.end.saturating_add(LIFE_SPARE) {
             return Some("life");
         }
@@ -74,20 +56,17 @@ impl Excuses {
             Some(State::Expired | State::Refused | State::Dropped) => return Some("told"),
             Some(State::Accepted | State::Sent | State::Stored | State::Delivered) | None => {}
         }
-        let sent = fact.links > 0;
-        let lost = match self.ended(fact) {
-            None => false,
-            // Its own memory is lost, its store is not; but it may have been told before the commit.
-            Some(false) => !sent,
-            // A next hop has it on its disk, unless that lost its power too.
-            Some(true) => !sent || self.power_lost_elsewhere(fact),
+        let lost = if fact.links > 0 {
+            // A next hop has it on its disk, unless that lost something too.
+            self.lost_by(fact, true) && self.lost_by(fact, false)
+        } else {
+            // A killed publisher has it in its store, but it may have been told of it before the commit.
+            self.ends.contains(&(fact.host, fact.run)) || self.lost_by(fact, true)
         };
         lost.then_some("crash")
     }
 }
 
-/// A message published this long before a disk fills may still have been under way.
-const DISK_BEFORE: Micros = 40_000_000;
 /// Clocks differ by less than this; a message whose life ends so soon after the end may be over for some.
 const LIFE_SPARE: Micros = 60_000_000;
 

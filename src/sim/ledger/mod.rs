@@ -44,6 +44,7 @@ pub(crate) struct Ledger {
     nodes: BTreeMap<NodeId, HostId>,
     groups: BTreeMap<GroupId, usize>,
     gap_us: Micros,
+    retired_skipped: u64,
     pub(crate) deliveries: u64,
 }
 
@@ -148,6 +149,13 @@ impl Ledger {
         chain.subscribe(now, window, anew);
     }
 
+    /// A reader is gone for good: nothing is owed to it any more.
+    pub(crate) fn retire(&mut self, host: HostId, stream: Stream) {
+        if let Some(chain) = self.chains.remove(&(host, stream)) {
+            self.retired_skipped = self.retired_skipped.saturating_add(chain.skipped());
+        }
+    }
+
     pub(crate) fn chain_mut(&mut self, host: HostId, stream: Stream) -> Option<&mut Chain> {
         self.chains.get_mut(&(host, stream))
     }
@@ -247,7 +255,7 @@ impl Ledger {
 
     /// Messages passed over behind marked gaps, over all readers.
     pub(crate) fn skipped(&self) -> u64 {
-        self.chains.values().map(Chain::skipped).fold(0, u64::saturating_add)
+        self.chains.values().map(Chain::skipped).fold(self.retired_skipped, u64::saturating_add)
     }
 
     /// Messages by what their publisher was last told.

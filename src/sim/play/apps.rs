@@ -47,7 +47,7 @@ impl<M: Machine> Play<'_, M> {
             if self.joined.contains(&(host, number)) {
                 self.read(host, Stream::Group(number));
             } else if self.tickets.contains_key(&number) {
-                self.join(host, number);
+                self.join_in_time(host, number);
             } else if plan.owner == host {
                 let (policy, public) = (plan.policy, plan.public);
                 let create = Command::CreateGroup { name: format!("group {number}"), policy, public };
@@ -65,12 +65,21 @@ impl<M: Machine> Play<'_, M> {
         let Some(plan) = self.scenario.groups.get(number) else { return };
         for host in plan.members.iter().filter(|host| **host != plan.owner) {
             let at = self.world.now().saturating_add(self.prng.below(800 * MILLI));
-            self.at(at, Action::Join(*host, number));
+            self.at(plan.late.get(host).copied().unwrap_or(at), Action::Join(*host, number));
+        }
+    }
+
+    /// Joins, unless its time to join is still to come.
+    fn join_in_time(&mut self, host: HostId, number: usize) {
+        let late = self.scenario.groups.get(number).and_then(|plan| plan.late.get(&host));
+        if late.is_none_or(|at| *at <= self.world.now()) {
+            self.join(host, number);
         }
     }
 
     pub(super) fn join(&mut self, host: HostId, number: usize) {
-        let needed = self.world.is_up(host) && !self.joined.contains(&(host, number));
+        let member = self.scenario.groups.get(number).is_some_and(|plan| plan.members.contains(&host));
+        let needed = member && self.world.is_up(host) && !self.joined.contains(&(host, number));
         if let Some(ticket) = self.tickets.get(&number).filter(|_| needed) {
             let ticket = Box::new(ticket.clone());
             self.ask(host, Command::JoinGroup { ticket, name: None }, Asked::Join(number));

@@ -58,6 +58,8 @@ impl<M: Machine> Play<'_, M> {
                     chain.acknowledged(through);
                 }
             }
+            (Asked::Unsubscribe(stream), Reply::Done) => self.read(host, stream),
+            (Asked::Leave(number), Reply::Done) => self.part(host, number),
             (Asked::Peers, Reply::Peers(peers)) => return self.check_peers(host, &peers),
             (Asked::Groups, Reply::Groups(groups)) => return self.check_groups(host, &groups),
             (Asked::Status, Reply::Status(status)) => return self.count_rejects(host, &status.rejects),
@@ -88,6 +90,14 @@ impl<M: Machine> Play<'_, M> {
                 self.joined.remove(&(host, *number));
                 self.join(host, *number);
             }
+            // It had left before it was killed, and was not told.
+            (Asked::Subscribe(Stream::Group(number)), Refusal::UnknownGroup) if self.is_leaving(host, *number) => {
+                self.part(host, *number);
+            }
+            // Leaving ended the reader first.
+            (Asked::Unsubscribe(Stream::Group(number)), Refusal::UnknownReader) if self.left(host, *number) => {}
+            (Asked::Publish(tokens), Refusal::UnknownGroup) if self.has_left(host) => self.ledger.refused(tokens),
+            (Asked::Leave(_), _) if store => {}
             (Asked::Subscribe(stream), Refusal::NoHistory) if self.scenario.small_window => {
                 self.torn.insert((host, *stream));
                 self.read(host, *stream);
@@ -110,13 +120,25 @@ impl<M: Machine> Play<'_, M> {
     }
 
     fn lost_power(&self, host: HostId) -> bool {
-        self.excuses.ends.iter().any(|(other, _, _, power)| *other == host && *power)
+        self.excuses.losses.iter().any(|(other, _, group)| *other == host && group.is_none())
+    }
+
+    fn is_leaving(&self, host: HostId, number: usize) -> bool {
+        self.leaving.contains(&(host, number))
+    }
+
+    fn left(&self, host: HostId, number: usize) -> bool {
+        self.excuses.losses.iter().any(|(other, _, group)| *other == host && *group == Some(number))
+    }
+
+    fn has_left(&self, host: HostId) -> bool {
+        self.excuses.losses.iter().any(|(other, _, group)| *other == host && group.is_some())
     }
 
     fn disk_refuses(&self, host: HostId) -> bool {
         // An operation that was under way when the disk recovered is answered a little later.
         let now = self.world.now();
-        self.excuses.disks.iter().any(|(other, from, until)| {
+        self.disks.iter().any(|(other, from, until)| {
             *other == host && (*from..=until.saturating_add(10 * crate::SECOND)).contains(&now)
         })
     }

@@ -19,6 +19,9 @@ impl<M: Machine> Play<'_, M> {
         match &planned.fault {
             Fault::Kill(host) => self.stop(*host, true),
             Fault::PowerLoss(host) => self.stop(*host, false),
+            Fault::Wipe(host) => self.wipe(*host),
+            Fault::Leave(host, group) => self.leave(*host, *group),
+            Fault::Reread(host) => self.reread(*host),
             Fault::Restart(host) => {
                 if self.world.is_up(*host) {
                     let run = self.runs.get(host).copied().unwrap_or(0);
@@ -38,7 +41,7 @@ impl<M: Machine> Play<'_, M> {
             Fault::HalfOpen(a, b) => self.world.half_open(*a, *b),
             Fault::Disk(host, mode) => {
                 self.world.set_disk(*host, *mode);
-                self.excuses.disks.push((*host, planned.at, planned.until));
+                self.disks.push((*host, planned.at, planned.until));
             }
             Fault::Slow(host, disk, cpu) => self.world.set_slowness(*host, *disk, *cpu),
             Fault::Weather(delay, loss) => self.world.set_weather(*delay, *loss),
@@ -51,7 +54,8 @@ impl<M: Machine> Play<'_, M> {
         let scenario = self.scenario;
         let Some(planned) = scenario.faults.get(number) else { return };
         match &planned.fault {
-            Fault::Kill(host) | Fault::PowerLoss(host) => self.start(*host),
+            Fault::Kill(host) | Fault::PowerLoss(host) | Fault::Wipe(host) => self.start(*host),
+            Fault::Leave(host, group) => self.join(*host, *group),
             // Started again when it has ended.
             Fault::Restart(_) => {}
             Fault::Pause(host) => self.world.resume(*host),
@@ -60,7 +64,7 @@ impl<M: Machine> Play<'_, M> {
                 play.world.unblock(b, a);
             }),
             Fault::OneWay(side) => self.split(side, |play, a, b| play.world.unblock(a, b)),
-            Fault::Cut(..) | Fault::HalfOpen(..) | Fault::Skew(..) => {}
+            Fault::Cut(..) | Fault::HalfOpen(..) | Fault::Skew(..) | Fault::Reread(_) => {}
             Fault::Disk(host, _) => self.world.set_disk(*host, DiskMode::Good),
             Fault::Slow(host, ..) => self.world.set_slowness(*host, 1, 1),
             Fault::Weather(..) => self.world.set_weather(0, 0),
@@ -82,16 +86,57 @@ impl<M: Machine> Play<'_, M> {
             return;
         }
         let run = self.runs.get(&host).copied().unwrap_or(0);
-        self.excuses.ends.push((host, run, self.world.now(), !power));
+        self.excuses.ends.insert((host, run));
         if power {
             self.world.kill(host);
         } else {
             self.world.lose_power(host);
+            self.excuses.losses.push((host, self.world.now(), None));
             self.torn.insert((host, Stream::Inbox));
             self.torn.extend((0..self.scenario.groups.len()).map(|number| (host, Stream::Group(number))));
         }
         // What it had not answered it will not answer any more.
         self.asked.retain(|_, (other, _, _, _)| *other != host);
+    }
+
+    /// The host comes back with its key and nothing else.
+    fn wipe(&mut self, host: HostId) {
+        if !self.world.is_up(host) {
+            return;
+        }
+        self.stop(host, false);
+        self.world.wipe(host);
+        self.ledger.retire(host, Stream::Inbox);
+        for number in 0..self.scenario.groups.len() {
+            self.part(host, number);
+        }
+    }
+
+    /// A host is no longer part of a group.
+    pub(super) fn part(&mut self, host: HostId, number: usize) {
+        self.leaving.remove(&(host, number));
+        self.joined.remove(&(host, number));
+        self.ledger.retire(host, Stream::Group(number));
+        self.torn.remove(&(host, Stream::Group(number)));
+    }
+
+    fn leave(&mut self, host: HostId, number: usize) {
+        let Some(group) = self.group_ids.get(&number).copied() else { return };
+        if self.world.is_up(host) && self.joined.contains(&(host, number)) {
+            self.leaving.insert((host, number));
+            self.excuses.losses.push((host, self.world.now(), Some(number)));
+            self.ask(host, Command::LeaveGroup { group }, Asked::Leave(number));
+        }
+    }
+
+    fn reread(&mut self, host: HostId) {
+        let groups = (0..self.scenario.groups.len()).map(Stream::Group);
+        for stream in groups.chain([Stream::Inbox]) {
+            let reader = self.ledger.chain_mut(host, stream).and_then(|chain| chain.reader);
+            if let Some(reader) = reader.filter(|_| self.world.is_up(host)) {
+                self.ask(host, Command::Unsubscribe { reader }, Asked::Unsubscribe(stream));
+            }
+        }
     }
 
     /// A node that was shut down has had its time.
@@ -112,6 +157,9 @@ impl<M: Machine> Play<'_, M> {
             self.world.set_disk(host, DiskMode::Good);
             self.world.set_slowness(host, 1, 1);
             self.start(host);
+            for number in 0..self.scenario.groups.len() {
+                self.join(host, number);
+            }
         }
     }
 }

@@ -51,6 +51,8 @@ enum Asked {
     Subscribe(Stream),
     Publish(Vec<u64>),
     AckInbox(crosscast_port::LogPos),
+    Unsubscribe(Stream),
+    Leave(usize),
     Peers,
     Groups,
     Status,
@@ -71,6 +73,10 @@ pub(crate) struct Play<'a, M> {
     tickets: BTreeMap<usize, Ticket>,
     group_ids: BTreeMap<usize, GroupId>,
     joined: BTreeSet<(HostId, usize)>,
+    /// Hosts on their way out of a group.
+    leaving: BTreeSet<(HostId, usize)>,
+    /// Disks that refuse: host, from, until.
+    disks: Vec<(HostId, Micros, Micros)>,
     /// Power was lost since the reader last read: its cursor may lie beyond what the store kept.
     torn: BTreeSet<(HostId, Stream)>,
     excuses: Excuses,
@@ -101,7 +107,6 @@ impl<'a, M: Machine> Play<'a, M> {
             }
         }
         let excuses = Excuses {
-            members: scenario.groups.iter().map(|group| group.members.clone()).collect(),
             until: scenario.end.saturating_sub(SETTLE),
             end: scenario.end,
             kept_since: if scenario.small_window { scenario.quiet_from.saturating_add(RECONNECT) } else { 0 },
@@ -119,6 +124,8 @@ impl<'a, M: Machine> Play<'a, M> {
             tickets: BTreeMap::new(),
             group_ids: BTreeMap::new(),
             joined: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            disks: Vec::new(),
             torn: BTreeSet::new(),
             excuses,
             quiet: false,
