@@ -23,6 +23,7 @@ pub(crate) struct Group {
     pub(crate) secret: Option<SecretKey>,
     pub(crate) content: Option<ContentKey>,
     pub(crate) locators: Vec<String>,
+    joined: WallMillis,
     pub(crate) log: log::Log,
     pub(crate) windows: Windows,
     pub(crate) ordering: order::Ordering,
@@ -44,7 +45,8 @@ impl Group {
             locators: state.locators,
             log: log::Log::default(),
             windows: Windows::default(),
-            ordering: order::Ordering::default(),
+            ordering: order::Ordering::joined_at(state.joined),
+            joined: state.joined,
             publisher: publish::Publisher::default(),
             asks: 0,
             neighbours: BTreeSet::new(),
@@ -82,6 +84,13 @@ impl Group {
 
     /// What the store keeps of it.
     pub(crate) fn encode_state(&self) -> Vec<u8> {
-        state::encode(&self.name, self.floor.as_ref(), self.secret.as_ref(), self.content.as_ref(), &self.locators)
+        state::encode(
+            &self.name,
+            self.floor.as_ref(),
+            self.secret.as_ref(),
+            self.content.as_ref(),
+            &self.locators,
+            self.joined,
+        )
     }
 }

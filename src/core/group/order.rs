@@ -2,13 +2,13 @@
 //!
 //! Per (sender, instance) the next expected number is known. A message that comes early is held back; when the missing
 //! ones come it is released in order, and when they do not come in time it is released with a gap mark (protocol
-//! section 8). The first message seen of an instance waits only briefly: what came before it may be history that
-//! nobody keeps. A message below the expected number is late: stored and forwarded, no longer shown.
+//! section 8). The first message seen of an instance that ran before this node joined waits only briefly: what came
+//! before it may be history that nobody keeps. A message below the expected number is late: stored and forwarded, no longer shown.
 
 use std::collections::BTreeMap;
 
 use crosscast_port::LogPos;
-use crosscast_wire::{Instance, NodeId, Order, Seq};
+use crosscast_wire::{Instance, NodeId, Order, Seq, WallMillis};
 
 use crate::limits;
 use crate::{Instant, Times};
@@ -43,12 +43,19 @@ struct Stream {
 /// The order of one group's senders.
 #[derive(Default)]
 pub(crate) struct Ordering {
+    /// When this node joined, in Unix seconds: what an older instance said before may be history that nobody keeps.
+    joined: u64,
     streams: BTreeMap<(NodeId, Instance), Stream>,
     held: usize,
     held_bytes: u64,
 }
 
 impl Ordering {
+    /// The order of a group joined at this time.
+    pub(crate) fn joined_at(joined: WallMillis) -> Self {
+        Self { joined: joined.0 / 1_000, ..Self::default() }
+    }
+
     /// Decides on a message; one that is held is booked under `pos`.
     pub(crate) fn admit(
         &mut self,
@@ -59,6 +66,7 @@ impl Ordering {
         len: u64,
         now: Instant,
     ) -> Admit {
+        let history = self.is_history(key.1);
         let full = self.held >= limits::HELD_MESSAGES || self.held_bytes.saturating_add(len) > limits::HELD_BYTES;
         let stream = self.streams.entry(key).or_default();
         let next = stream.next.max(1);
@@ -70,7 +78,7 @@ impl Ordering {
             return Admit::Late;
         }
         if seq.0 == next || full {
-            let gap = seq.0 != next && stream.next != 0;
+            let gap = seq.0 != next && !(stream.next == 0 && history);
             stream.next = seq.0.saturating_add(1);
             return Admit::Release { gap };
         }
@@ -96,27 +104,36 @@ impl Ordering {
         Some(held.pos)
     }
 
-    fn due(stream: &Stream, times: &Times) -> Option<Instant> {
-        let wait = if stream.next == 0 { times.first_gap_ms } else { times.gap_ms };
+    /// Whether an instance was running before this node joined.
+    const fn is_history(&self, instance: Instance) -> bool {
+        instance.0 >> 32 <= self.joined
+    }
+
+    fn due(&self, instance: Instance, stream: &Stream, times: &Times) -> Option<Instant> {
+        let brief = stream.next == 0 && self.is_history(instance);
+        let wait = if brief { times.first_gap_ms } else { times.gap_ms };
         stream.held.values().map(|held| held.since.plus_millis(wait)).min()
     }
 
     /// When the next gap is given up.
     pub(crate) fn next_due(&self, times: &Times) -> Option<Instant> {
-        self.streams.values().filter_map(|stream| Self::due(stream, times)).min()
+        self.streams.iter().filter_map(|((_, instance), stream)| self.due(*instance, stream, times)).min()
     }
 
     /// Gives up a gap that is due: returns the sender, the first held message, and whether to mark the gap. The caller
     /// goes on with [`Self::take_next`].
     pub(crate) fn give_up(&mut self, now: Instant, times: &Times) -> Option<((NodeId, Instance), LogPos, bool)> {
-        let due = |stream: &Stream| Self::due(stream, times).is_some_and(|at| at <= now);
-        let (key, stream) = self.streams.iter_mut().find(|(_, stream)| due(stream))?;
+        let due =
+            |(key, stream): &(&(NodeId, Instance), &Stream)| self.due(key.1, stream, times).is_some_and(|at| at <= now);
+        let key = *self.streams.iter().find(due)?.0;
+        let history = self.is_history(key.1);
+        let stream = self.streams.get_mut(&key)?;
         let (seq, held) = stream.held.pop_first()?;
-        let gap = stream.next != 0;
+        let gap = !(stream.next == 0 && history);
         stream.next = seq.saturating_add(1);
         self.held = self.held.saturating_sub(1);
         self.held_bytes = self.held_bytes.saturating_sub(held.len);
-        Some((*key, held.pos, gap))
+        Some((key, held.pos, gap))
     }
 
     /// Whether anything waits.
@@ -188,8 +205,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_message_seen_waits_briefly_and_is_no_gap() {
+    fn the_first_message_of_an_instance_that_began_here_waits_as_long_as_any() {
         let (mut ordering, times) = (Ordering::default(), Times::default());
+        let key = (KEY.0, Instance::new(1_700_000_000, 1));
+        let hold = ordering.admit(key, Seq(2), Order::Fifo, LogPos(20), 1, START);
+        assert_eq!(hold, Admit::Hold);
+        let due = START.plus_millis(times.gap_ms);
+        assert_eq!(ordering.next_due(&times), Some(due));
+        assert_eq!(ordering.give_up(due, &times), Some((key, LogPos(20), true)));
+    }
+
+    #[test]
+    fn the_first_message_seen_of_an_older_instance_waits_briefly_and_is_no_gap() {
+        let (mut ordering, times) = (Ordering::joined_at(WallMillis(1_700_000_000_000)), Times::default());
         assert_eq!(admit(&mut ordering, 57, START), Admit::Hold);
         let due = START.plus_millis(times.first_gap_ms);
         assert_eq!(ordering.next_due(&times), Some(due));

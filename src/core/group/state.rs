@@ -2,7 +2,7 @@
 
 use crosscast_seal::ContentKey;
 use crosscast_wire::cbor::{CborError, Reader, Writer};
-use crosscast_wire::{FloorRecord, SecretKey};
+use crosscast_wire::{FloorRecord, SecretKey, WallMillis};
 
 /// A group's lasting state.
 pub(crate) struct GroupState {
@@ -11,18 +11,21 @@ pub(crate) struct GroupState {
     pub(crate) secret: Option<SecretKey>,
     pub(crate) content: Option<ContentKey>,
     pub(crate) locators: Vec<String>,
+    /// When this node became part of it.
+    pub(crate) joined: WallMillis,
 }
 
-/// Writes `[name, floor, secret, content key, [locators]]`; what is absent is an empty string.
+/// Writes `[name, floor, secret, content key, [locators], joined]`; what is absent is an empty string.
 pub(crate) fn encode(
     name: &str,
     floor: Option<&FloorRecord>,
     secret: Option<&SecretKey>,
     content: Option<&ContentKey>,
     locators: &[String],
+    joined: WallMillis,
 ) -> Vec<u8> {
     let mut writer = Writer::with_capacity(512);
-    writer.array(5).text(name);
+    writer.array(6).text(name);
     writer.bytes(floor.map_or(&[][..], |floor| floor.bytes()));
     writer.bytes(secret.map_or(&[][..], |secret| secret.expose()));
     writer.bytes(content.map_or(&[][..], |content| content.expose()));
@@ -30,6 +33,7 @@ pub(crate) fn encode(
     for locator in locators {
         writer.text(locator);
     }
+    writer.uint(joined.0);
     writer.into_bytes()
 }
 
@@ -40,7 +44,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<GroupState> {
 
 fn read(bytes: &[u8]) -> Result<Option<GroupState>, CborError> {
     let mut reader = Reader::new(bytes);
-    reader.array_within(5, 5)?;
+    reader.array_within(6, 6)?;
     let name = reader.text()?.to_owned();
     let floor = reader.bytes()?;
     let secret = reader.bytes()?;
@@ -50,6 +54,7 @@ fn read(bytes: &[u8]) -> Result<Option<GroupState>, CborError> {
     for _ in 0..count {
         locators.push(reader.text()?.to_owned());
     }
+    let joined = WallMillis(reader.uint()?);
     reader.finish()?;
     let floor = match floor {
         [] => None,
@@ -60,5 +65,5 @@ fn read(bytes: &[u8]) -> Result<Option<GroupState>, CborError> {
     };
     let secret = <[u8; 32]>::try_from(secret).ok().map(SecretKey::new);
     let content = <[u8; 32]>::try_from(content).ok().map(ContentKey::new);
-    Ok(Some(GroupState { name, floor, secret, content, locators }))
+    Ok(Some(GroupState { name, floor, secret, content, locators, joined }))
 }

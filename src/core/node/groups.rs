@@ -84,7 +84,14 @@ impl Node {
             return self.reply(command, Reply::Refused(refusal));
         }
         let id = floor.fields().group;
-        let state = GroupState { name, floor: Some(floor), secret: Some(secret), content, locators: Vec::new() };
+        let state = GroupState {
+            name,
+            floor: Some(floor),
+            secret: Some(secret),
+            content,
+            locators: Vec::new(),
+            joined: self.now.wall,
+        };
         self.add_group(id, state);
         let ticket = self.ticket(id, &[]).map(Box::new);
         self.reply_group(command, id, ticket);
@@ -150,7 +157,14 @@ impl Node {
         if !self.groups.contains_key(&id) {
             let content = fields.content_key.as_ref().map(|key| ContentKey::new(*key.expose()));
             let floor = Some(fields.floor.clone());
-            let state = GroupState { name, floor, secret: None, content, locators: fields.locators.clone() };
+            let state = GroupState {
+                name,
+                floor,
+                secret: None,
+                content,
+                locators: fields.locators.clone(),
+                joined: self.now.wall,
+            };
             self.add_group(id, state);
         }
         self.reply_group(command, id, None);
