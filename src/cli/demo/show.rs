@@ -29,6 +29,8 @@ pub(crate) struct Show {
     drawn: usize,
     last: Instant,
     every: usize,
+    /// Lines whose path was shown.
+    shown: std::collections::BTreeSet<usize>,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,7 +61,15 @@ impl Show {
         // A dumb terminal cannot draw over itself.
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let live = !json && !dumb && std::io::stderr().is_terminal();
-        Self { out: Out::new(), json, live, drawn: 0, last: Instant::now(), every: lines.div_ceil(PATHS).max(1) }
+        Self {
+            out: Out::new(),
+            json,
+            live,
+            drawn: 0,
+            last: Instant::now(),
+            every: lines.div_ceil(PATHS).max(1),
+            shown: std::collections::BTreeSet::new(),
+        }
     }
 
     /// A remark on stderr.
@@ -118,8 +128,9 @@ impl Show {
         }
         match line {
             Some(line) if line % self.every == 0 => match ledger.everywhere(*line) {
-                Some(seen) => self.path(*line, &seen),
-                None => Ok(()),
+                // Deliveries that came before their line was known are booked together and told one by one.
+                Some(seen) if self.shown.insert(*line) => self.path(*line, &seen),
+                Some(_) | None => Ok(()),
             },
             Some(_) => Ok(()),
             None => {
