@@ -94,15 +94,7 @@ impl Victim {
             locator: Locator::parse("memory:attacker").expect("a locator"),
             peer,
             binding,
-            traits: LinkTraits {
-                mtu: 0,
-                datagrams: false,
-                ordered: true,
-                encrypted: true,
-                broadcast: false,
-                relayed: false,
-                cost: 0,
-            },
+            traits: LinkTraits::STREAM,
             path: PathKind::Direct,
             reason: PathReason::Lan,
         };

@@ -46,6 +46,12 @@ pub struct LinkTraits {
     pub cost: u32,
 }
 
+impl LinkTraits {
+    /// What an encrypted stream to one peer gives: order, no datagrams, no cost.
+    pub const STREAM: Self =
+        Self { mtu: 0, datagrams: false, ordered: true, encrypted: true, broadcast: false, relayed: false, cost: 0 };
+}
+
 /// A link that is ready for the hello.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkUp {

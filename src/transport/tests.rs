@@ -24,15 +24,7 @@ fn link_up() -> LinkUp {
         locator: locator(),
         peer: None,
         binding: Bytes::new(),
-        traits: LinkTraits {
-            mtu: 0,
-            datagrams: false,
-            ordered: true,
-            encrypted: true,
-            broadcast: false,
-            relayed: false,
-            cost: 0,
-        },
+        traits: LinkTraits::STREAM,
         path: PathKind::Direct,
         reason: PathReason::Lan,
     }

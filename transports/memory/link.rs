@@ -32,15 +32,7 @@ impl Link {
             locator,
             peer: self.peer,
             binding: self.binding,
-            traits: LinkTraits {
-                mtu: 0,
-                datagrams: false,
-                ordered: true,
-                encrypted: true,
-                broadcast: false,
-                relayed: false,
-                cost: 0,
-            },
+            traits: LinkTraits::STREAM,
             path: PathKind::Direct,
             reason: PathReason::Lan,
         });

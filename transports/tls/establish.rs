@@ -98,15 +98,7 @@ impl Channel {
             locator,
             peer: Some(self.peer),
             binding: Bytes::copy_from_slice(&self.binding),
-            traits: LinkTraits {
-                mtu: 0,
-                datagrams: false,
-                ordered: true,
-                encrypted: true,
-                broadcast: false,
-                relayed: false,
-                cost: 0,
-            },
+            traits: LinkTraits::STREAM,
             path: PathKind::Direct,
             reason: reason(self.address),
         }

@@ -287,15 +287,7 @@ pub(crate) fn link_up(role: Role, binding: Bytes) -> LinkUp {
         locator: Locator::parse("memory:peer").unwrap(),
         peer: None,
         binding,
-        traits: LinkTraits {
-            mtu: 0,
-            datagrams: false,
-            ordered: true,
-            encrypted: true,
-            broadcast: false,
-            relayed: false,
-            cost: 0,
-        },
+        traits: LinkTraits::STREAM,
         path: PathKind::Direct,
         reason: PathReason::Lan,
     }
