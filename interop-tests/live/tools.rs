@@ -1,4 +1,4 @@
-//! What a suite needs of the machine: who we are, which tools there are, a Python with the verifier's libraries.
+//! What a suite needs of the machine: who we are, which tools there are, a Python with libraries.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,11 +9,21 @@ use anyhow::{Context as _, Result};
 use crate::Site;
 use crate::client::run_within;
 
-/// How long pip may take to fetch two libraries.
+/// How long pip may take to fetch a few libraries.
 const PIP: Duration = Duration::from_secs(180);
 
 /// The verifier's libraries, held within a major version.
-const LIBRARIES: &[&str] = &["blake3>=1,<2", "cryptography>=42"];
+const VERIFIER: Libraries =
+    Libraries { install: &["blake3>=1,<2", "cryptography>=42"], import: "blake3, cryptography" };
+
+/// The reader of JSON Schemas, held within a major version.
+const SCHEMAS: Libraries = Libraries { install: &["jsonschema>=4.18,<5"], import: "jsonschema, referencing" };
+
+/// What pip installs, and what a script imports then.
+struct Libraries {
+    install: &'static [&'static str],
+    import: &'static str,
+}
 
 /// Whether this process is root.
 #[must_use]
@@ -47,23 +57,35 @@ pub fn target() -> Result<PathBuf> {
 /// # Errors
 /// When there is no build folder.
 pub fn python() -> Result<Option<PathBuf>> {
+    python_with(&VERIFIER)
+}
+
+/// As [`python`], with jsonschema.
+///
+/// # Errors
+/// When there is no build folder.
+pub fn python_for_schemas() -> Result<Option<PathBuf>> {
+    python_with(&SCHEMAS)
+}
+
+fn python_with(libraries: &Libraries) -> Result<Option<PathBuf>> {
     let folder = target()?.join("venv");
     let python = folder.join("bin/python3");
-    if has_libraries(&python) {
+    if has_libraries(&python, libraries) {
         return Ok(Some(python));
     }
     let made = run_within(Command::new("python3").args(["-m", "venv"]).arg(&folder), PIP);
     let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet"]).args(LIBRARIES);
+    install.args(["-m", "pip", "install", "--quiet"]).args(libraries.install);
     let ready = made.is_ok_and(|ran| ran.code == Some(0))
         && run_within(&mut install, PIP).is_ok_and(|ran| ran.code == Some(0))
-        && has_libraries(&python);
+        && has_libraries(&python, libraries);
     Ok(ready.then_some(python))
 }
 
-fn has_libraries(python: &Path) -> bool {
+fn has_libraries(python: &Path, libraries: &Libraries) -> bool {
     let mut ask = Command::new(python);
-    ask.args(["-c", "import blake3, cryptography"]);
+    ask.arg("-c").arg(format!("import {}", libraries.import));
     run_within(&mut ask, PIP).is_ok_and(|ran| ran.code == Some(0))
 }
 

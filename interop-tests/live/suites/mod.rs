@@ -7,6 +7,7 @@ mod idle;
 mod middle_killed;
 mod refusals;
 mod restored_home;
+mod schemas;
 mod shaped_ping;
 mod twins;
 
@@ -37,6 +38,7 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "ready-time", shows: "a daemon is ready at once", run: idle::ready_time },
     Suite { name: "idle-memory", shows: "an idle daemon is small", run: idle::memory },
     Suite { name: "capture", shows: "another program verifies a daemon's bytes", run: capture::run },
+    Suite { name: "schemas", shows: "what verbs and API print fits the published schemas", run: schemas::run },
     Suite { name: "wrong-key", shows: "a wrong key, an open key file, a foreign user are refused", run: refusals::run },
 ];
 
