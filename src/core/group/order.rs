@@ -104,9 +104,10 @@ impl Ordering {
         Some(held.pos)
     }
 
-    /// Whether an instance was running before this node joined.
+    /// Whether an instance was running so long before this node joined that its first messages may be kept by nobody:
+    /// by more than clocks may differ, which is well within every live window.
     const fn is_history(&self, instance: Instance) -> bool {
-        instance.0 >> 32 <= self.joined
+        (instance.0 >> 32).saturating_add(limits::FUTURE_MS / 1_000) <= self.joined
     }
 
     fn due(&self, instance: Instance, stream: &Stream, times: &Times) -> Option<Instant> {
@@ -207,6 +208,8 @@ mod tests {
     #[test]
     fn the_first_message_of_an_instance_that_began_here_waits_as_long_as_any() {
         let (mut ordering, times) = (Ordering::default(), Times::default());
+        // By a clock that is behind, or shortly before this node joined: then everything is still kept somewhere.
+        ordering.joined = 1_700_000_100;
         let key = (KEY.0, Instance::new(1_700_000_000, 1));
         let hold = ordering.admit(key, Seq(2), Order::Fifo, LogPos(20), 1, START);
         assert_eq!(hold, Admit::Hold);
