@@ -5,6 +5,7 @@ use crosscast_core::{CommandId, Delivery, Event, GroupView, PeerView, ReaderId, 
 
 use super::apps::WINDOW_SPARE;
 use super::{Action, Asked, Play};
+use crate::agenda::{Micros, SECOND};
 use crate::ledger::{Broken, Stream};
 use crate::machine::Machine;
 use crate::prng::PPM;
@@ -106,7 +107,7 @@ impl<M: Machine> Play<'_, M> {
             (Asked::Publish(tokens), Refusal::NotLinked) => self.ledger.refused(tokens),
             (Asked::Publish(tokens), Refusal::UnknownGroup) if self.lost_power(host) => self.ledger.refused(tokens),
             (Asked::Join(number), _) if store => {
-                let at = self.world.now().saturating_add(crate::SECOND);
+                let at = self.world.now().saturating_add(SECOND);
                 self.at(at, Action::Join(host, *number));
             }
             (Asked::AckInbox(_), _) if store => {}
@@ -136,11 +137,10 @@ impl<M: Machine> Play<'_, M> {
     }
 
     fn disk_refuses(&self, host: HostId) -> bool {
-        // An operation that was under way when the disk recovered is answered a little later.
+        // A machine that stood still, or tries again after a while, learns later that its disk works again.
         let now = self.world.now();
-        self.disks.iter().any(|(other, from, until)| {
-            *other == host && (*from..=until.saturating_add(10 * crate::SECOND)).contains(&now)
-        })
+        let learnt = |until: Micros| until.max(self.scenario.quiet_from).saturating_add(10 * SECOND);
+        self.disks.iter().any(|(other, from, until)| *other == host && (*from..=learnt(*until)).contains(&now))
     }
 
     fn stream(&self, source: Source) -> Option<Stream> {
