@@ -320,7 +320,7 @@ fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>
     let late = members
         .iter()
         .filter(|host| **host != owner && prng.chance(PPM / 10))
-        .map(|host| *host)
+        .copied()
         .collect::<Vec<_>>()
         .into_iter()
         .map(|host| (host, prng.range(PUBLISH_FROM, 60 * SECOND)))

@@ -217,7 +217,7 @@ impl Ledger {
             tokens.push(token);
         }
         let Some(first) = tokens.first().copied() else { return forged("no entries".into()) };
-        self.check_message(delivery, first, &tokens).or_else(|what| forged(what))
+        self.check_message(delivery, first, &tokens).or_else(forged)
     }
 
     /// Whether the message is the same wherever it comes.
