@@ -2,7 +2,9 @@
 //!
 //! A [`World`] has hosts, each with a machine behind the core's door, clocks, a disk and a CPU, and a network between
 //! them. Everything happens by one agenda and by the chance of one seed: the same seed gives the same run, and a hash
-//! over all inputs and outputs proves it.
+//! over all inputs and outputs proves it. A [`Scenario`] says who is there and what goes wrong; [`run_seed`] draws one,
+//! plays it with the core, holds everything that is delivered and told against a ledger of what was published, and
+//! returns a [`Report`] or the first [`Violation`] with the command that shows it again.
 
 mod agenda;
 mod clock;

@@ -119,7 +119,11 @@ fn judge(seed: u64, options: &Options, sums: &Mutex<Sums>) {
             sums.failed += 1;
             if options.json {
                 let rule = format!("{:?}", violation.rule).to_lowercase();
-                format!("{{\"pass\":false,\"same\":{same},\"ms\":{millis},\"seed\":{seed},\"rule\":\"{rule}\"}}")
+                let (at, what) = (violation.at, escaped(&violation.what));
+                format!(
+                    "{{\"pass\":false,\"same\":{same},\"ms\":{millis},\"seed\":{seed},\"rule\":\"{rule}\",\
+                     \"at_us\":{at},\"what\":\"{what}\"}}"
+                )
             } else {
                 format!("{violation}")
             }
@@ -127,6 +131,11 @@ fn judge(seed: u64, options: &Options, sums: &Mutex<Sums>) {
     };
     // A closed pipe ends the run when the process does.
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Text as it may stand in a JSON string.
+fn escaped(text: &str) -> String {
+    text.replace(char::is_control, " ").replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 fn main() -> ExitCode {

@@ -15,10 +15,13 @@ use crate::violation::Rule;
 pub(crate) struct Chain {
     /// Since when it reads.
     pub(crate) since: Micros,
+    has_begun: bool,
     /// The present subscription.
     pub(crate) reader: Option<ReaderId>,
     /// Where to resume.
     pub(crate) cursor: Option<LogPos>,
+    /// What stands there.
+    pub(crate) last_id: Option<MessageId>,
     window: u32,
     outstanding: u64,
     /// Everything it ever got.
@@ -37,8 +40,10 @@ impl Chain {
     pub(super) const fn new(since: Micros) -> Self {
         Self {
             since,
+            has_begun: false,
             reader: None,
             cursor: None,
+            last_id: None,
             window: 0,
             outstanding: 0,
             seen: BTreeSet::new(),
@@ -59,6 +64,14 @@ impl Chain {
             self.last.clear();
             self.cursor = None;
             self.open.clear();
+        }
+    }
+
+    /// Its first subscription is answered: from now on it is owed what is published.
+    pub(crate) const fn began(&mut self, now: Micros) {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.since = now;
         }
     }
 
@@ -94,6 +107,7 @@ impl Chain {
             return Err((Rule::Order, format!("cursor {} after {}", delivery.cursor.0, cursor.0)));
         }
         self.cursor = Some(delivery.cursor);
+        self.last_id = Some(delivery.id);
         if self.outstanding > 0 && self.outstanding >= u64::from(self.window) {
             let what = format!("{} bytes are under way in a window of {}", self.outstanding, self.window);
             return Err((Rule::Window, what));

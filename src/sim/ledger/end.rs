@@ -80,12 +80,7 @@ impl Ledger {
         for (id, fact) in &self.messages {
             let cause = excuses.cause(fact);
             for ((host, stream), chain) in &self.chains {
-                let addressed = match (fact.to, stream) {
-                    (To::Group(group), Stream::Group(number)) => group == *number,
-                    (To::Host(to), Stream::Inbox) => to == *host,
-                    (To::Group(_), Stream::Inbox) | (To::Host(_), Stream::Group(_)) => false,
-                };
-                if !addressed || chain.since > fact.at {
+                if !stream.takes(fact.to, *host) || chain.since > fact.at {
                     continue;
                 }
                 if chain.has(id) {
@@ -105,8 +100,8 @@ impl Ledger {
 
     fn passed_over(&self, host: HostId, stream: Stream, fact: &Fact) -> bool {
         let Some((instance, seq)) = fact.seq else { return false };
-        let node = self.nodes.iter().find(|(_, other)| **other == fact.host).map(|(node, _)| *node);
-        let group = self.groups.iter().find(|(_, number)| Stream::Group(**number) == stream).map(|(group, _)| *group);
+        let node = self.nodes.iter().find(|(_, hosts)| hosts.contains(&fact.host)).map(|(node, _)| *node);
+        let group = self.groups.iter().find(|(_, number)| To::Group(**number) == fact.to).map(|(group, _)| *group);
         let senders = [node, group.map(|group| NodeId::new(*group.as_bytes()))];
         let chain = self.chains.get(&(host, stream));
         chain

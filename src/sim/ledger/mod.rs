@@ -9,9 +9,9 @@ mod facts;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crosscast_core::{Delivery, Outcome, Source};
+use crosscast_core::{Delivery, Outcome, ReaderId, Source};
 use crosscast_wire::{GroupId, Instance, MessageId, NodeId, Order, State};
 
 pub(crate) use chain::Chain;
@@ -28,10 +28,23 @@ pub(crate) type Broken = (Rule, String);
 /// What is delivered to a reader of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stream {
-    /// A group, by its number in the scenario.
+    /// A group, by its number in the scenario, from the oldest that is kept.
     Group(usize),
+    /// The same, from what came next when it began.
+    Tail(usize),
     /// The inbox.
     Inbox,
+}
+
+impl Stream {
+    /// Whether what was sent there belongs here, on this host.
+    fn takes(self, to: To, host: HostId) -> bool {
+        match (self, to) {
+            (Self::Group(number) | Self::Tail(number), To::Group(group)) => number == group,
+            (Self::Inbox, To::Host(to)) => to == host,
+            (Self::Group(_) | Self::Tail(_), To::Host(_)) | (Self::Inbox, To::Group(_)) => false,
+        }
+    }
 }
 
 /// Everything that is known of a run's messages.
@@ -41,7 +54,8 @@ pub(crate) struct Ledger {
     sent: Vec<Sent>,
     messages: BTreeMap<MessageId, Fact>,
     chains: BTreeMap<(HostId, Stream), Chain>,
-    nodes: BTreeMap<NodeId, HostId>,
+    /// More than one host where machines are twins.
+    nodes: BTreeMap<NodeId, BTreeSet<HostId>>,
     groups: BTreeMap<GroupId, usize>,
     gap_us: Micros,
     retired_skipped: u64,
@@ -55,15 +69,11 @@ impl Ledger {
     }
 
     pub(crate) fn add_node(&mut self, node: NodeId, host: HostId) {
-        self.nodes.insert(node, host);
+        self.nodes.entry(node).or_default().insert(host);
     }
 
     pub(crate) fn add_group(&mut self, group: GroupId, number: usize) {
         self.groups.insert(group, number);
-    }
-
-    pub(crate) fn group_number(&self, group: &GroupId) -> Option<usize> {
-        self.groups.get(group).copied()
     }
 
     /// Gives out a token.
@@ -164,12 +174,26 @@ impl Ledger {
     ///
     /// # Errors
     /// It should not have.
-    pub(crate) fn deliver(&mut self, host: HostId, now: Micros, delivery: &Delivery) -> Result<(), Broken> {
+    pub(crate) fn deliver(
+        &mut self,
+        host: HostId,
+        reader: ReaderId,
+        now: Micros,
+        delivery: &Delivery,
+    ) -> Result<Stream, Broken> {
         self.deliveries = self.deliveries.saturating_add(1);
-        let stream = match delivery.source {
-            Source::Group(group) => Stream::Group(self.groups.get(&group).copied().unwrap_or(usize::MAX)),
-            Source::Inbox => Stream::Inbox,
+        let (first, last) = ((host, Stream::Group(0)), (host, Stream::Inbox));
+        let reads = |(_, chain): &(&(HostId, Stream), &Chain)| chain.reader == Some(reader);
+        let Some(stream) = self.chains.range(first..=last).find(reads).map(|((_, stream), _)| *stream) else {
+            return Err((Rule::Forged, format!("n{}: a delivery to reader {}, which is nobody's", host.0, reader.0)));
         };
+        let source = match delivery.source {
+            Source::Group(group) => self.groups.get(&group).map(|number| To::Group(*number)),
+            Source::Inbox => Some(To::Host(host)),
+        };
+        if !source.is_some_and(|source| stream.takes(source, host)) {
+            return Err((Rule::Forged, format!("n{} {stream:?} was given {:?}", host.0, delivery.source)));
+        }
         self.check_origin(host, stream, delivery)?;
         let published = self.messages.get(&delivery.id).map_or(0, |fact| fact.at);
         let gap_us = self.gap_us;
@@ -180,7 +204,8 @@ impl Ledger {
         chain.deliver(delivery, delivery.order == Order::Fifo, given_up_early).map_err(|(rule, what)| {
             let (id, from) = (delivery.id, delivery.from);
             (rule, format!("n{} {stream:?}: {id:?} from {from:?} seq {}: {what}", host.0, delivery.seq.0))
-        })
+        })?;
+        Ok(stream)
     }
 
     /// Whether its sender published exactly this.
@@ -204,14 +229,11 @@ impl Ledger {
             }
             let by_group_key = matches!(sent.to, To::Group(group)
                 if self.groups.get(&GroupId::new(*delivery.from.as_bytes())) == Some(&group));
-            if !by_group_key && self.nodes.get(&delivery.from) != Some(&sent.host) {
+            let by_host = self.nodes.get(&delivery.from).is_some_and(|hosts| hosts.contains(&sent.host));
+            if !by_group_key && !by_host {
                 return forged(format!("from {:?}, but n{} published token {token}", delivery.from, sent.host.0));
             }
-            let addressed = match sent.to {
-                To::Group(group) => stream == Stream::Group(group),
-                To::Host(to) => stream == Stream::Inbox && to == host,
-            };
-            if !addressed {
+            if !stream.takes(sent.to, host) {
                 return forged(format!("token {token} was sent to {:?}", sent.to));
             }
             tokens.push(token);

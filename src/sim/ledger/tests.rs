@@ -27,9 +27,13 @@ fn ledger() -> Ledger {
     for host in [SENDER, READER] {
         ledger.add_node(node(host), host);
     }
-    ledger.subscribe(READER, Stream::Group(0), 0, 1_000, false);
-    ledger.chain_mut(READER, Stream::Group(0)).unwrap().reader = Some(ReaderId(1));
+    subscribe(&mut ledger, READER, Stream::Group(0), 1, false);
     ledger
+}
+
+fn subscribe(ledger: &mut Ledger, host: HostId, stream: Stream, reader: u64, anew: bool) {
+    ledger.subscribe(host, stream, 0, 1_000, anew);
+    ledger.chain_mut(host, stream).unwrap().reader = Some(ReaderId(reader));
 }
 
 fn id(number: u64) -> MessageId {
@@ -74,7 +78,7 @@ fn delivery(number: u64, payload: &Bytes) -> Delivery {
     }
 }
 
-fn rule(result: Result<(), Broken>) -> Option<Rule> {
+fn rule<T>(result: Result<T, Broken>) -> Option<Rule> {
     result.err().map(|(rule, _)| rule)
 }
 
@@ -95,7 +99,7 @@ fn what_was_published_is_delivered_once_and_in_order() {
     let mut ledger = ledger();
     for number in 1..=5 {
         let payload = publish(&mut ledger, number, 0);
-        assert_eq!(rule(ledger.deliver(READER, 10, &delivery(number, &payload))), None);
+        assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 10, &delivery(number, &payload))), None);
     }
     assert_eq!(end(&ledger, &excuses()), Ok(finding(5, &[])));
 }
@@ -107,17 +111,25 @@ fn a_forged_delivery_is_seen() {
     let good = delivery(1, &payload);
     let mut bytes = payload.to_vec();
     bytes[50] ^= 1;
-    assert_eq!(rule(ledger.deliver(READER, 1, &delivery(1, &bytes.into()))), Some(Rule::Forged), "another byte");
+    assert_eq!(
+        rule(ledger.deliver(READER, ReaderId(1), 1, &delivery(1, &bytes.into()))),
+        Some(Rule::Forged),
+        "another byte"
+    );
     let unknown = facts::payload(77, 100);
-    assert_eq!(rule(ledger.deliver(READER, 1, &delivery(1, &unknown))), Some(Rule::Forged), "nobody's token");
+    assert_eq!(
+        rule(ledger.deliver(READER, ReaderId(1), 1, &delivery(1, &unknown))),
+        Some(Rule::Forged),
+        "nobody's token"
+    );
     let from = Delivery { from: node(READER), ..good.clone() };
-    assert_eq!(rule(ledger.deliver(READER, 1, &from)), Some(Rule::Forged), "another sender");
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &from)), Some(Rule::Forged), "another sender");
     let source = Delivery { source: Source::Inbox, ..good.clone() };
-    assert_eq!(rule(ledger.deliver(READER, 1, &source)), Some(Rule::Forged), "another destination");
-    assert_eq!(rule(ledger.deliver(READER, 1, &good)), None);
-    ledger.subscribe(SENDER, Stream::Group(0), 0, 1_000, false);
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &source)), Some(Rule::Forged), "another destination");
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &good)), None);
+    subscribe(&mut ledger, SENDER, Stream::Group(0), 2, false);
     let seq = Delivery { seq: Seq(2), ..good };
-    assert_eq!(rule(ledger.deliver(SENDER, 1, &seq)), Some(Rule::Forged), "another number elsewhere");
+    assert_eq!(rule(ledger.deliver(SENDER, ReaderId(2), 1, &seq)), Some(Rule::Forged), "another number elsewhere");
 }
 
 #[test]
@@ -125,7 +137,7 @@ fn what_was_refused_to_its_publisher_must_not_be_delivered() {
     let mut ledger = ledger();
     let payload = publish(&mut ledger, 1, 0);
     ledger.refused(&[0]);
-    assert_eq!(rule(ledger.deliver(READER, 1, &delivery(1, &payload))), Some(Rule::Forged));
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &delivery(1, &payload))), Some(Rule::Forged));
 }
 
 #[test]
@@ -133,19 +145,19 @@ fn a_second_delivery_is_seen_unless_the_reader_began_anew() {
     let mut ledger = ledger();
     let payload = publish(&mut ledger, 1, 0);
     let first = delivery(1, &payload);
-    assert_eq!(rule(ledger.deliver(READER, 1, &first)), None);
-    ledger.subscribe(READER, Stream::Group(0), 2, 1_000, false);
-    assert_eq!(rule(ledger.deliver(READER, 3, &first)), Some(Rule::Duplicate), "resumed by cursor");
-    ledger.subscribe(READER, Stream::Group(0), 4, 1_000, true);
-    assert_eq!(rule(ledger.deliver(READER, 5, &first)), None, "from the oldest");
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &first)), None);
+    subscribe(&mut ledger, READER, Stream::Group(0), 1, false);
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 3, &first)), Some(Rule::Duplicate), "resumed by cursor");
+    subscribe(&mut ledger, READER, Stream::Group(0), 1, true);
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 5, &first)), None, "from the oldest");
 }
 
 #[test]
 fn one_entry_in_two_messages_is_seen() {
     let mut ledger = ledger();
     let payload = publish(&mut ledger, 1, 0);
-    assert_eq!(rule(ledger.deliver(READER, 1, &delivery(1, &payload))), None);
-    assert_eq!(rule(ledger.deliver(READER, 1, &delivery(2, &payload))), Some(Rule::Duplicate));
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &delivery(1, &payload))), None);
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &delivery(2, &payload))), Some(Rule::Duplicate));
 }
 
 #[test]
@@ -153,37 +165,37 @@ fn disorder_and_unmarked_gaps_are_seen() {
     let numbers = |from: u64| {
         let mut ledger = ledger();
         let payloads: Vec<Bytes> = (1..=9).map(|number| publish(&mut ledger, number, 0)).collect();
-        ledger.deliver(READER, 1, &delivery(from, &payloads[from as usize - 1])).unwrap();
+        ledger.deliver(READER, ReaderId(1), 1, &delivery(from, &payloads[from as usize - 1])).unwrap();
         (ledger, payloads)
     };
     let (mut ledger, payloads) = numbers(3);
     let late = Delivery { cursor: LogPos(20), ..delivery(2, &payloads[1]) };
-    assert_eq!(rule(ledger.deliver(READER, 1, &late)), Some(Rule::Order));
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &late)), Some(Rule::Order));
     let (mut ledger, payloads) = numbers(3);
     let back = Delivery { cursor: LogPos(1), ..delivery(4, &payloads[3]) };
-    assert_eq!(rule(ledger.deliver(READER, 1, &back)), Some(Rule::Order), "the cursor goes back");
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &back)), Some(Rule::Order), "the cursor goes back");
     let (mut ledger, payloads) = numbers(3);
-    assert_eq!(rule(ledger.deliver(READER, 1, &delivery(5, &payloads[4]))), Some(Rule::Gap), "unmarked");
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), 1, &delivery(5, &payloads[4]))), Some(Rule::Gap), "unmarked");
     let (mut ledger, payloads) = numbers(3);
     let marked = Delivery { gap: true, ..delivery(5, &payloads[4]) };
-    assert_eq!(rule(ledger.deliver(READER, GAP / 2, &marked)), Some(Rule::Gap), "too early");
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), GAP / 2, &marked)), Some(Rule::Gap), "too early");
     let (mut ledger, payloads) = numbers(3);
     let marked = Delivery { gap: true, ..delivery(4, &payloads[3]) };
-    assert_eq!(rule(ledger.deliver(READER, GAP, &marked)), Some(Rule::Gap), "nothing is missing");
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), GAP, &marked)), Some(Rule::Gap), "nothing is missing");
     let (mut ledger, payloads) = numbers(3);
     let marked = Delivery { gap: true, ..delivery(5, &payloads[4]) };
-    assert_eq!(rule(ledger.deliver(READER, GAP, &marked)), None);
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(1), GAP, &marked)), None);
     assert_eq!(ledger.skipped(), 1);
 }
 
 #[test]
 fn more_than_a_window_is_seen() {
     let mut ledger = ledger();
-    let mut result = Ok(());
+    let mut result = Ok(Stream::Inbox);
     let mut given = 0;
     for number in 1..=20 {
         let payload = publish(&mut ledger, number, 0);
-        result = ledger.deliver(READER, 1, &delivery(number, &payload));
+        result = ledger.deliver(READER, ReaderId(1), 1, &delivery(number, &payload));
         if result.is_err() {
             break;
         }
@@ -228,12 +240,12 @@ fn a_crash_excuses_only_what_no_next_hop_had() {
 fn a_number_given_up_behind_a_mark_is_no_loss_to_its_reader() {
     let mut ledger = ledger();
     let payloads: Vec<Bytes> = (1..=3).map(|number| publish(&mut ledger, number, 0)).collect();
-    ledger.subscribe(SENDER, Stream::Group(0), 0, 1_000, false);
+    subscribe(&mut ledger, SENDER, Stream::Group(0), 2, false);
     for number in 1..=3 {
-        ledger.deliver(SENDER, 1, &delivery(number, &payloads[number as usize - 1])).unwrap();
+        ledger.deliver(SENDER, ReaderId(2), 1, &delivery(number, &payloads[number as usize - 1])).unwrap();
     }
-    ledger.deliver(READER, 1, &delivery(1, &payloads[0])).unwrap();
-    ledger.deliver(READER, GAP, &Delivery { gap: true, ..delivery(3, &payloads[2]) }).unwrap();
+    ledger.deliver(READER, ReaderId(1), 1, &delivery(1, &payloads[0])).unwrap();
+    ledger.deliver(READER, ReaderId(1), GAP, &Delivery { gap: true, ..delivery(3, &payloads[2]) }).unwrap();
     assert_eq!(end(&ledger, &excuses()), Ok(finding(5, &["gap"])));
 }
 
@@ -257,7 +269,7 @@ fn an_untrue_outcome_is_seen() {
 #[test]
 fn an_acknowledged_letter_must_not_come_again_and_an_open_one_may() {
     let mut ledger = ledger();
-    ledger.subscribe(READER, Stream::Inbox, 0, 1_000, false);
+    subscribe(&mut ledger, READER, Stream::Inbox, 3, false);
     let mut letters = Vec::new();
     for number in 1..=2 {
         let sent = Sent {
@@ -275,11 +287,11 @@ fn an_acknowledged_letter_must_not_come_again_and_an_open_one_may() {
         ledger.published(id(number), 0, &[token]).unwrap();
         let letter = delivery(number, &payload(token, 100));
         letters.push(Delivery { source: Source::Inbox, order: Order::None, ..letter });
-        ledger.deliver(READER, 1, letters.last().unwrap()).unwrap();
+        ledger.deliver(READER, ReaderId(3), 1, letters.last().unwrap()).unwrap();
     }
     let chain = ledger.chain_mut(READER, Stream::Inbox).unwrap();
     chain.acknowledged(LogPos(1));
     chain.reopen();
-    assert_eq!(rule(ledger.deliver(READER, 2, &letters[1])), None);
-    assert_eq!(rule(ledger.deliver(READER, 2, &letters[0])), Some(Rule::Duplicate));
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(3), 2, &letters[1])), None);
+    assert_eq!(rule(ledger.deliver(READER, ReaderId(3), 2, &letters[0])), Some(Rule::Duplicate));
 }

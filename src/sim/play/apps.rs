@@ -1,12 +1,14 @@
 //! What the applications do: start, join, publish, send, read, look.
 
 use crosscast_core::{Command, Since, Source};
-use crosscast_wire::{Entry, Locator, Scheme, Ticket, TicketFields};
+use crosscast_wire::{Entry, GroupId, Locator, Scheme, Ticket, TicketFields};
 
 use super::{ANSWER_WITHIN, Action, Asked, PROBE_EVERY, Play};
 use crate::agenda::{MILLI, Micros};
 use crate::ledger::{Broken, Sent, Stream, To, payload};
 use crate::machine::Machine;
+use crate::prng::PPM;
+use crate::scenario::{PublisherPlan, ReaderPlan};
 use crate::violation::Rule;
 use crate::world::HostId;
 
@@ -39,13 +41,13 @@ impl<M: Machine> Play<'_, M> {
         for locator in attached.filter_map(|(_, listener)| locator(*listener)).collect::<Vec<_>>() {
             self.ask(host, Command::Attach { locator }, Asked::Done);
         }
-        self.read(host, Stream::Inbox);
+        self.read_stream(host, Stream::Inbox);
         for (number, plan) in self.scenario.groups.iter().enumerate() {
             if !plan.members.contains(&host) {
                 continue;
             }
             if self.joined.contains(&(host, number)) {
-                self.read(host, Stream::Group(number));
+                self.read_group(host, number);
             } else if self.tickets.contains_key(&number) {
                 self.join_in_time(host, number);
             } else if plan.owner == host {
@@ -58,11 +60,11 @@ impl<M: Machine> Play<'_, M> {
 
     /// The group is there: everybody else joins by its ticket.
     pub(super) fn share(&mut self, number: usize, ticket: &Ticket) {
-        // Without locators, so that nobody dials but by the scenario's edges.
-        let fields = TicketFields { locators: Vec::new(), ..ticket.fields().clone() };
-        let Ok(ticket) = Ticket::new(fields) else { return };
-        self.tickets.insert(number, ticket);
         let Some(plan) = self.scenario.groups.get(number) else { return };
+        // Without locators, so that nobody dials but by the scenario's edges, unless it says otherwise.
+        let locators = if plan.locators { ticket.fields().locators.clone() } else { Vec::new() };
+        let Ok(ticket) = Ticket::new(TicketFields { locators, ..ticket.fields().clone() }) else { return };
+        self.tickets.insert(number, ticket);
         for host in plan.members.iter().filter(|host| **host != plan.owner) {
             let at = self.world.now().saturating_add(self.prng.below(800 * MILLI));
             self.at(plan.late.get(host).copied().unwrap_or(at), Action::Join(*host, number));
@@ -86,25 +88,53 @@ impl<M: Machine> Play<'_, M> {
         }
     }
 
+    /// The plan of a group's reader on a host.
+    pub(super) fn reader_plan(&self, host: HostId, number: usize) -> Option<&ReaderPlan> {
+        self.scenario.groups.get(number)?.readers.iter().find(|reader| reader.host == host)
+    }
+
+    /// Every reader that a host may have.
+    pub(super) fn streams(&self) -> Vec<Stream> {
+        let groups = (0..self.scenario.groups.len()).flat_map(|number| [Stream::Group(number), Stream::Tail(number)]);
+        groups.chain([Stream::Inbox]).collect()
+    }
+
+    pub(super) fn read_group(&mut self, host: HostId, number: usize) {
+        self.read_stream(host, Stream::Group(number));
+        if self.reader_plan(host, number).is_some_and(|plan| plan.tail) {
+            self.read_stream(host, Stream::Tail(number));
+        }
+    }
+
     /// Starts a reader where it left off; after a loss of power it begins with the oldest.
-    pub(super) fn read(&mut self, host: HostId, stream: Stream) {
+    pub(super) fn read_stream(&mut self, host: HostId, stream: Stream) {
         let torn = self.torn.remove(&(host, stream));
         let (source, window_bytes) = match stream {
             Stream::Inbox => (Source::Inbox, 64 << 10),
-            Stream::Group(number) => {
-                let Some(group) = self.group_ids.get(&number) else { return };
-                let readers = self.scenario.groups.get(number).into_iter().flat_map(|plan| &plan.readers);
-                let window = readers.filter(|reader| reader.host == host).map(|reader| reader.window_bytes).next();
-                (Source::Group(*group), window.unwrap_or(1))
+            Stream::Group(number) | Stream::Tail(number) => {
+                let Some(group) = self.group_ids.get(&number).copied() else { return };
+                let window = self.reader_plan(host, number).map_or(1, |plan| plan.window_bytes);
+                (Source::Group(group), window)
             }
         };
+        let begins = match stream {
+            Stream::Tail(_) if !torn => Since::Now,
+            Stream::Tail(_) | Stream::Group(_) | Stream::Inbox => Since::Oldest,
+        };
         let now = self.world.now();
+        if begins == Since::Now && self.ledger.chain_mut(host, stream).is_some_and(|chain| chain.cursor.is_none()) {
+            // It had got nothing yet: it has no place to resume at.
+            self.ledger.retire(host, stream);
+        }
         self.ledger.subscribe(host, stream, now, window_bytes, torn);
-        let mut since = Since::Oldest;
+        let by_id = self.prng.chance(PPM / 3);
+        let mut since = begins;
         if let Some(chain) = self.ledger.chain_mut(host, stream) {
-            match stream {
-                Stream::Inbox => chain.reopen(),
-                Stream::Group(_) => since = chain.cursor.map_or(Since::Oldest, Since::After),
+            match (stream, chain.cursor, chain.last_id) {
+                (Stream::Inbox, _, _) => chain.reopen(),
+                (_, Some(_), Some(id)) if by_id => since = Since::AfterMessage(id),
+                (_, Some(cursor), _) => since = Since::After(cursor),
+                (_, None, _) => {}
             }
         }
         self.ask(host, Command::Subscribe { source, since, window_bytes }, Asked::Subscribe(stream));
@@ -123,6 +153,13 @@ impl<M: Machine> Play<'_, M> {
         if !self.world.is_up(host) || !self.joined.contains(&(host, number)) {
             return;
         }
+        for _ in 0..self.prng.range(1, plan.burst) {
+            self.publish_once(number, plan, group);
+        }
+    }
+
+    fn publish_once(&mut self, number: usize, plan: &PublisherPlan, group: GroupId) {
+        let (scenario, host) = (self.scenario, plan.host);
         let life_ms = plan.life_ms.unwrap_or(scenario.times.window_ms);
         let count = self.prng.range(1, plan.entries);
         let mut tokens = Vec::new();
@@ -150,7 +187,12 @@ impl<M: Machine> Play<'_, M> {
         if next <= self.scenario.publish_until {
             self.at(next, Action::Send(host));
         }
-        let neighbours: Vec<HostId> = self.scenario.neighbours(host).into_iter().collect();
+        // A letter to a key that two machines have may go to either.
+        let twin = |host: &HostId| self.scenario.twins.is_some_and(|(a, b)| *host == a || *host == b);
+        let neighbours: Vec<HostId> = self.scenario.neighbours(host).into_iter().filter(|to| !twin(to)).collect();
+        if twin(&host) {
+            return;
+        }
         let Some(to) = self.prng.pick(&neighbours).copied() else { return };
         let Some(node) = self.world.node(to).filter(|_| self.world.is_up(host)) else { return };
         let len = usize::try_from(self.prng.range(8, 4_000)).unwrap_or(8);
@@ -178,6 +220,10 @@ impl<M: Machine> Play<'_, M> {
                 self.ask(host, Command::Peers, Asked::Peers);
                 self.ask(host, Command::Groups, Asked::Groups);
                 self.ask(host, Command::Status, Asked::Status);
+                let neighbours: Vec<HostId> = self.scenario.neighbours(host).into_iter().collect();
+                if let Some(node) = self.prng.pick(&neighbours).and_then(|other| self.world.node(*other)) {
+                    self.ask(host, Command::Ping { node }, Asked::Ping);
+                }
                 self.check_store(host)?;
             }
         }

@@ -1,7 +1,7 @@
 //! What the machines tell their applications.
 
 use crosscast_core::Command;
-use crosscast_core::{CommandId, Delivery, Event, GroupView, PeerView, ReaderId, Refusal, Reply, Source};
+use crosscast_core::{CommandId, Delivery, Event, GroupView, PeerView, ReaderId, Refusal, Reply};
 
 use super::apps::WINDOW_SPARE;
 use super::{Action, Asked, Play};
@@ -47,8 +47,10 @@ impl<M: Machine> Play<'_, M> {
             }
             (Asked::Join(number), Reply::Group { .. }) => self.member(host, number),
             (Asked::Subscribe(stream), Reply::Reading(reader)) => {
+                let now = self.world.now();
                 if let Some(chain) = self.ledger.chain_mut(host, stream) {
                     chain.reader = Some(reader);
+                    chain.began(now);
                 }
             }
             (Asked::Publish(tokens), Reply::Published { id, first_index }) => {
@@ -59,7 +61,8 @@ impl<M: Machine> Play<'_, M> {
                     chain.acknowledged(through);
                 }
             }
-            (Asked::Unsubscribe(stream), Reply::Done) => self.read(host, stream),
+            (Asked::Unsubscribe(stream), Reply::Done) => self.read_stream(host, stream),
+            (Asked::Ping, Reply::Pong { .. }) => {}
             (Asked::Leave(number), Reply::Done) => self.part(host, number),
             (Asked::Peers, Reply::Peers(peers)) => return self.check_peers(host, &peers),
             (Asked::Groups, Reply::Groups(groups)) => return self.check_groups(host, &groups),
@@ -76,7 +79,7 @@ impl<M: Machine> Play<'_, M> {
     /// A host has become part of a group: it reads.
     fn member(&mut self, host: HostId, number: usize) {
         if self.joined.insert((host, number)) {
-            self.read(host, Stream::Group(number));
+            self.read_group(host, number);
         }
     }
 
@@ -87,21 +90,27 @@ impl<M: Machine> Play<'_, M> {
         match (&asked, refusal) {
             (_, Refusal::ShuttingDown) => {}
             // The store lost the joining with the power; it is done again.
-            (Asked::Subscribe(Stream::Group(number)), Refusal::UnknownGroup) if self.lost_power(host) => {
+            (Asked::Subscribe(Stream::Group(number) | Stream::Tail(number)), Refusal::UnknownGroup)
+                if self.lost_power(host) =>
+            {
                 self.joined.remove(&(host, *number));
                 self.join(host, *number);
             }
             // It had left before it was killed, and was not told.
-            (Asked::Subscribe(Stream::Group(number)), Refusal::UnknownGroup) if self.is_leaving(host, *number) => {
+            (Asked::Subscribe(Stream::Group(number) | Stream::Tail(number)), Refusal::UnknownGroup)
+                if self.left(host, *number) =>
+            {
                 self.part(host, *number);
             }
             // Leaving ended the reader first.
-            (Asked::Unsubscribe(Stream::Group(number)), Refusal::UnknownReader) if self.left(host, *number) => {}
+            (Asked::Unsubscribe(Stream::Group(number) | Stream::Tail(number)), Refusal::UnknownReader)
+                if self.left(host, *number) => {}
+            (Asked::Ping, Refusal::NotLinked) => {}
             (Asked::Publish(tokens), Refusal::UnknownGroup) if self.has_left(host) => self.ledger.refused(tokens),
             (Asked::Leave(_), _) if store => {}
             (Asked::Subscribe(stream), Refusal::NoHistory) if self.scenario.small_window => {
                 self.torn.insert((host, *stream));
-                self.read(host, *stream);
+                self.read_stream(host, *stream);
             }
             (Asked::Publish(tokens), Refusal::Busy | Refusal::Limit) => self.ledger.refused(tokens),
             (Asked::Publish(tokens), Refusal::NotLinked) => self.ledger.refused(tokens),
@@ -124,10 +133,6 @@ impl<M: Machine> Play<'_, M> {
         self.excuses.losses.iter().any(|(other, _, group)| *other == host && group.is_none())
     }
 
-    fn is_leaving(&self, host: HostId, number: usize) -> bool {
-        self.leaving.contains(&(host, number))
-    }
-
     fn left(&self, host: HostId, number: usize) -> bool {
         self.excuses.losses.iter().any(|(other, _, group)| *other == host && *group == Some(number))
     }
@@ -143,25 +148,9 @@ impl<M: Machine> Play<'_, M> {
         self.disks.iter().any(|(other, from, until)| *other == host && (*from..=learnt(*until)).contains(&now))
     }
 
-    fn stream(&self, source: Source) -> Option<Stream> {
-        match source {
-            Source::Inbox => Some(Stream::Inbox),
-            Source::Group(group) => self.ledger.group_number(&group).map(Stream::Group),
-        }
-    }
-
     fn on_delivery(&mut self, host: HostId, run: u64, reader: ReaderId, delivery: &Delivery) -> Result<(), Broken> {
-        let Some(stream) = self.stream(delivery.source) else {
-            return Err((Rule::Forged, format!("n{} was given a message of an unknown group", host.0)));
-        };
         let now = self.world.now();
-        if self.ledger.chain_mut(host, stream).is_none_or(|chain| chain.reader != Some(reader)) {
-            return Err((
-                Rule::Forged,
-                format!("n{}: a delivery to reader {}, which is not {stream:?}'s", host.0, reader.0),
-            ));
-        }
-        self.ledger.deliver(host, now, delivery)?;
+        let stream = self.ledger.deliver(host, reader, now, delivery)?;
         let takes = match stream {
             Stream::Inbox => {
                 if self.prng.chance(PPM / 2) {
@@ -170,10 +159,8 @@ impl<M: Machine> Play<'_, M> {
                 }
                 0
             }
-            Stream::Group(number) => {
-                let readers = self.scenario.groups.get(number).into_iter().flat_map(|plan| &plan.readers);
-                readers.filter(|reader| reader.host == host).map(|reader| reader.takes).next().unwrap_or(0)
-            }
+            Stream::Group(number) => self.reader_plan(host, number).map_or(0, |plan| plan.takes),
+            Stream::Tail(_) => 0,
         };
         if takes == 0 {
             self.consume(host, run, stream, delivery.weight);
@@ -190,8 +177,7 @@ impl<M: Machine> Play<'_, M> {
                 format!("n{}: reader {} fell behind, though everything is kept", host.0, reader.0),
             ));
         }
-        let streams = (0..self.scenario.groups.len()).map(Stream::Group).chain([Stream::Inbox]);
-        for stream in streams {
+        for stream in self.streams() {
             if let Some(chain) = self.ledger.chain_mut(host, stream).filter(|chain| chain.reader == Some(reader)) {
                 chain.fell_behind();
             }

@@ -92,8 +92,7 @@ impl<M: Machine> Play<'_, M> {
         } else {
             self.world.lose_power(host);
             self.excuses.losses.push((host, self.world.now(), None));
-            self.torn.insert((host, Stream::Inbox));
-            self.torn.extend((0..self.scenario.groups.len()).map(|number| (host, Stream::Group(number))));
+            self.torn.extend(self.streams().into_iter().map(|stream| (host, stream)));
         }
         // What it had not answered it will not answer any more.
         self.asked.retain(|_, (other, _, _, _)| *other != host);
@@ -114,24 +113,23 @@ impl<M: Machine> Play<'_, M> {
 
     /// A host is no longer part of a group.
     pub(super) fn part(&mut self, host: HostId, number: usize) {
-        self.leaving.remove(&(host, number));
         self.joined.remove(&(host, number));
-        self.ledger.retire(host, Stream::Group(number));
-        self.torn.remove(&(host, Stream::Group(number)));
+        for stream in [Stream::Group(number), Stream::Tail(number)] {
+            self.ledger.retire(host, stream);
+            self.torn.remove(&(host, stream));
+        }
     }
 
     fn leave(&mut self, host: HostId, number: usize) {
         let Some(group) = self.group_ids.get(&number).copied() else { return };
         if self.world.is_up(host) && self.joined.contains(&(host, number)) {
-            self.leaving.insert((host, number));
             self.excuses.losses.push((host, self.world.now(), Some(number)));
             self.ask(host, Command::LeaveGroup { group }, Asked::Leave(number));
         }
     }
 
     fn reread(&mut self, host: HostId) {
-        let groups = (0..self.scenario.groups.len()).map(Stream::Group);
-        for stream in groups.chain([Stream::Inbox]) {
+        for stream in self.streams() {
             let reader = self.ledger.chain_mut(host, stream).and_then(|chain| chain.reader);
             if let Some(reader) = reader.filter(|_| self.world.is_up(host)) {
                 self.ask(host, Command::Unsubscribe { reader }, Asked::Unsubscribe(stream));
