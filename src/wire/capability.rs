@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::cbor::{CborError, Writer};
+use crate::cbor::{CborError, Reader, Writer};
 use crate::fields::Fields;
 use crate::hash::context;
 use crate::limits::{CAPABILITY_MAX, DELEGATION_DEPTH_MAX, RATE_CLASS_MAX};
@@ -35,6 +35,8 @@ pub struct CapabilityFields {
     pub depth_left: u8,
     /// Who signs: the group key, or the subject of the link above.
     pub issuer: NodeId,
+    /// The public half of the invite that let the subject in, so that all it let in can be revoked at once.
+    pub invite: Option<[u8; 32]>,
 }
 
 /// Why a capability was refused; whoever made it is to blame, or, from [`Capability::issue`], the caller.
@@ -91,6 +93,16 @@ impl Capability {
         let signed = Signed::seal(write(&fields), CAPABILITY_MAX, Domain::Capability, crypto, key)
             .ok_or(CapabilityError::Length)?;
         Ok(Self::of(fields, signed))
+    }
+
+    /// Writes the body that a capability's signature is over, for a signer elsewhere; body and signature together are
+    /// what [`Self::parse`] reads.
+    ///
+    /// # Errors
+    /// The first field outside its bounds.
+    pub fn draft(fields: &CapabilityFields) -> Result<Vec<u8>, CapabilityError> {
+        check(fields)?;
+        Ok(write(fields))
     }
 
     /// Reads a capability; its signature is not checked yet.
@@ -176,13 +188,16 @@ fn check(fields: &CapabilityFields) -> Result<(), CapabilityError> {
 
 fn write(fields: &CapabilityFields) -> Vec<u8> {
     let mut w = Writer::with_capacity(CAPABILITY_MAX);
-    w.map(10).uint(0).uint(VERSION);
+    w.map(if fields.invite.is_some() { 11 } else { 10 }).uint(0).uint(VERSION);
     w.uint(1).bytes(fields.group.as_bytes()).uint(2).bytes(fields.subject.as_bytes());
     w.uint(3).uint(fields.rights.bits());
     w.uint(4).uint(fields.not_before.0).uint(5).uint(fields.not_after.0);
     w.uint(6).uint(fields.epoch);
     w.uint(7).uint(fields.rate_class.into()).uint(8).uint(fields.depth_left.into());
     w.uint(9).bytes(fields.issuer.as_bytes());
+    if let Some(invite) = &fields.invite {
+        w.uint(10).bytes(invite);
+    }
     w.into_bytes()
 }
 
@@ -202,8 +217,20 @@ fn read(body: &[u8]) -> Result<CapabilityFields, CapabilityError> {
     let rate_class = f.required(7)?.uint()?;
     let depth_left = f.required(8)?.uint()?;
     let issuer = NodeId::new(f.required(9)?.fixed()?);
+    let invite = f.optional(10)?.map(Reader::fixed).transpose()?;
     f.finish()?;
     let rate_class = u8::try_from(rate_class).map_err(|_| CapabilityError::RateClass)?;
     let depth_left = u8::try_from(depth_left).map_err(|_| CapabilityError::DepthLeft)?;
-    Ok(CapabilityFields { group, subject, rights, not_before, not_after, epoch, rate_class, depth_left, issuer })
+    Ok(CapabilityFields {
+        group,
+        subject,
+        rights,
+        not_before,
+        not_after,
+        epoch,
+        rate_class,
+        depth_left,
+        issuer,
+        invite,
+    })
 }

@@ -4,7 +4,7 @@
 //! Signatures are checked by [`Chain::verify`], or link by link by whoever has a pool; life, epoch and revocation are
 //! judged by the core.
 
-use crate::capability::{Capability, CapabilityError};
+use crate::capability::{Capability, CapabilityError, CapabilityFields};
 use crate::cbor::{CborError, Reader, Writer};
 use crate::hash::context;
 use crate::limits::{CAPABILITY_MAX, CHAIN_LINKS_MAX};
@@ -35,8 +35,8 @@ pub enum ChainError {
     /// A link is not issued by the subject above it.
     #[error("a link is not issued by the subject above it")]
     Issuer,
-    /// A link is issued by a subject that may neither admit nor renew.
-    #[error("a link is issued by a subject that may neither admit nor renew")]
+    /// A link is issued by a subject that may neither admit nor renew, and it is more than a delegation to a device.
+    #[error("a link that is more than a device's is issued by a subject that may neither admit nor renew")]
     MayNotIssue,
     /// A link grants rights its issuer does not have.
     #[error("a link widens the rights above it")]
@@ -197,13 +197,19 @@ fn check_links(links: &[Capability]) -> Result<(), ChainError> {
     links.iter().zip(links.iter().skip(1)).try_for_each(|(above, below)| check_step(above, below))
 }
 
+/// Whether a link only lets a device do its owner's own work: it can pass nothing on and decide nothing for the group.
+fn is_delegation(link: &CapabilityFields) -> bool {
+    const DEVICE: Rights = Rights::PUBLISH.with(Rights::SUBSCRIBE).with(Rights::RELAY).with(Rights::BRIDGE);
+    link.depth_left == 0 && DEVICE.contains(link.rights)
+}
+
 fn check_step(above: &Capability, below: &Capability) -> Result<(), ChainError> {
     let (above, below) = (above.fields(), below.fields());
     if below.group != above.group {
         Err(ChainError::Group)
     } else if below.issuer != above.subject {
         Err(ChainError::Issuer)
-    } else if above.rights.common(Rights::ADMIT | Rights::RENEW).is_empty() {
+    } else if above.rights.common(Rights::ADMIT | Rights::RENEW).is_empty() && !is_delegation(below) {
         Err(ChainError::MayNotIssue)
     } else if !above.rights.contains(below.rights) {
         Err(ChainError::Rights)

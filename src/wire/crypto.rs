@@ -47,6 +47,10 @@ pub enum Domain {
     Hello,
     /// A binding of another network's key to a NodeId.
     Attestation,
+    /// The proof that a join request's sender holds an invite.
+    Invite,
+    /// A search for the way to a node or service.
+    Locate,
 }
 
 impl Domain {
@@ -67,6 +71,8 @@ impl Domain {
         Self::Beacon,
         Self::Hello,
         Self::Attestation,
+        Self::Invite,
+        Self::Locate,
     ];
 
     /// The object name inside the signed bytes.
@@ -88,6 +94,8 @@ impl Domain {
             Self::Beacon => "beacon",
             Self::Hello => "hello",
             Self::Attestation => "attestation",
+            Self::Invite => "invite",
+            Self::Locate => "locate",
         }
     }
 

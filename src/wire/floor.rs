@@ -1,6 +1,6 @@
 //! A floor record: the little that a router keeps of a group to judge its messages by.
 //!
-//! Policy, lowest epoch, revoked serials, the content key's id; signed by the group key or by a holder of `revoke`. The
+//! Policy, lowest epoch, what is revoked, the content key's id; signed by the group key or by a holder of `revoke`. The
 //! highest number wins. What holds when a floor has expired, and that only the group key loosens a policy, is the core's.
 
 use bytes::Bytes;
@@ -11,7 +11,8 @@ use crate::fields::Fields;
 use crate::limits::{FLOOR_MAX, REVOKED_MAX};
 use crate::signed::Signed;
 use crate::{
-    CapabilitySerial, ContentKeyId, Crypto, Domain, GroupId, NodeId, Policy, Rights, SecretKey, Signature, WallMillis,
+    Capability, ContentKeyId, Crypto, Domain, GroupId, NodeId, Policy, RevocationId, Rights, SecretKey, Signature,
+    WallMillis,
 };
 
 const VERSION: u64 = 1;
@@ -31,8 +32,8 @@ pub struct FloorFields {
     pub policy: Policy,
     /// Capabilities of an earlier epoch no longer hold.
     pub lowest_epoch: u64,
-    /// Capabilities that no longer hold: at most 32, strictly ascending.
-    pub revoked: Vec<CapabilitySerial>,
+    /// Capabilities, subjects and invites that no longer hold: at most 32, strictly ascending.
+    pub revoked: Vec<RevocationId>,
     /// The key the group's payloads are sealed under; `None` for a group that does not seal.
     pub content_key: Option<ContentKeyId>,
     /// The holder of `revoke` who signs; `None` when the group key does.
@@ -61,8 +62,8 @@ pub enum FloorError {
     /// A policy this version does not know.
     #[error("floor has unknown policy {0}")]
     UnknownPolicy(u64),
-    /// The revoked serials are not strictly ascending, or more than 32.
-    #[error("floor's revoked serials are not strictly ascending")]
+    /// What is revoked is not strictly ascending, or more than 32.
+    #[error("what the floor revokes is not strictly ascending")]
     Revoked,
     /// The signer is the group key, which is named by leaving the signer out.
     #[error("floor names the group key as its signer")]
@@ -126,10 +127,21 @@ impl FloorRecord {
         signer_of(&self.fields)
     }
 
-    /// Whether `serial` is revoked.
+    /// Whether `id` is revoked.
     #[must_use]
-    pub fn revokes(&self, serial: &CapabilitySerial) -> bool {
-        self.fields.revoked.binary_search(serial).is_ok()
+    pub fn revokes(&self, id: &RevocationId) -> bool {
+        self.fields.revoked.binary_search(id).is_ok()
+    }
+
+    /// Whether a link is revoked: by its serial, its subject, or the invite that let its subject in.
+    #[must_use]
+    pub fn revokes_link(&self, link: &Capability) -> bool {
+        let fields = link.fields();
+        // Most floors revoke nothing, and a tag costs a hash.
+        !self.fields.revoked.is_empty()
+            && (self.revokes(&RevocationId::of_serial(link.serial()))
+                || self.revokes(&RevocationId::of_subject(&fields.subject))
+                || fields.invite.is_some_and(|invite| self.revokes(&RevocationId::of_invite(&invite))))
     }
 
     /// Whether the signer is entitled to it: the group key is; another only with a chain of this group that is for it,
@@ -208,8 +220,8 @@ fn write(fields: &FloorFields) -> Vec<u8> {
     w.uint(5).uint(fields.policy.number().into()).uint(6).uint(fields.lowest_epoch);
     if !fields.revoked.is_empty() {
         w.uint(7).array(fields.revoked.len());
-        for serial in &fields.revoked {
-            w.bytes(serial.as_bytes());
+        for id in &fields.revoked {
+            w.bytes(id.as_bytes());
         }
     }
     if let Some(key) = &fields.content_key {
@@ -241,7 +253,7 @@ fn read(body: &[u8]) -> Result<FloorFields, FloorError> {
     Ok(FloorFields { group, number, issued, valid_until, policy, lowest_epoch, revoked, content_key, signer })
 }
 
-fn read_revoked(reader: &mut Reader<'_>) -> Result<Vec<CapabilitySerial>, CborError> {
+fn read_revoked(reader: &mut Reader<'_>) -> Result<Vec<RevocationId>, CborError> {
     let count = reader.array_within(1, REVOKED_MAX)?;
-    (0..count).map(|_| reader.fixed().map(CapabilitySerial::new)).collect()
+    (0..count).map(|_| reader.fixed().map(RevocationId::new)).collect()
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 
-use crate::{ContentKeyId, MessageId, PayloadHash, ShortId};
+use crate::{CapabilitySerial, ContentKeyId, MessageId, NodeId, PayloadHash, RequestId, RevocationId, ShortId};
 
 /// Derive-key contexts, one per purpose.
 pub mod context {
@@ -21,6 +21,12 @@ pub mod context {
     pub const CAPABILITY_SERIAL: &str = "crosscast capability serial v1";
     /// Name of a chain: the serials, root first.
     pub const CHAIN: &str = "crosscast chain v1";
+    /// Revocation of a subject: its public key (32).
+    pub const REVOKED_SUBJECT: &str = "crosscast revoked subject v1";
+    /// Revocation of everyone an invite let in: the invite's public key (32).
+    pub const REVOKED_INVITE: &str = "crosscast revoked invite v1";
+    /// Name of a join request or a locate: its body.
+    pub const REQUEST: &str = "crosscast request v1";
     /// Name of a content key: the key, first 8 bytes.
     pub const CONTENT_KEY_ID: &str = "crosscast content key id v1";
     /// Key of one sender instance: content key (32) ‖ group or `to` (32) ‖ from (32) ‖ instance (8, big endian).
@@ -66,6 +72,34 @@ impl ContentKeyId {
     #[must_use]
     pub fn of_key(key: &[u8; 32]) -> Self {
         Self::new(prefix(&blake3::derive_key(context::CONTENT_KEY_ID, key)))
+    }
+}
+
+impl RevocationId {
+    /// Takes back one capability.
+    #[must_use]
+    pub const fn of_serial(serial: CapabilitySerial) -> Self {
+        Self::new(*serial.as_bytes())
+    }
+
+    /// Takes back every capability of a subject, also those that others issued or renewed unseen.
+    #[must_use]
+    pub fn of_subject(subject: &NodeId) -> Self {
+        Self::new(blake3::derive_key(context::REVOKED_SUBJECT, subject.as_bytes()))
+    }
+
+    /// Takes back every capability whose subject was let in through this invite (a public key).
+    #[must_use]
+    pub fn of_invite(invite: &[u8; 32]) -> Self {
+        Self::new(blake3::derive_key(context::REVOKED_INVITE, invite))
+    }
+}
+
+impl RequestId {
+    /// The id of the join request or locate with this body; its signature does not take part.
+    #[must_use]
+    pub fn of_body(body: &[u8]) -> Self {
+        Self::new(blake3::derive_key(context::REQUEST, body))
     }
 }
 

@@ -65,6 +65,14 @@ bytes_id!(
     CapabilitySerial, 32
 );
 bytes_id!(
+    /// What a floor record takes back: a capability by its serial, a subject, or everyone an invite let in.
+    RevocationId, 32
+);
+bytes_id!(
+    /// The name of a join request or a locate: BLAKE3 derive-key over its body.
+    RequestId, 32
+);
+bytes_id!(
     /// The name of a capability chain: BLAKE3 derive-key over the serials of its links.
     ChainHash, 32
 );

@@ -38,18 +38,24 @@ mod capability;
 pub mod cbor;
 mod chain;
 mod crypto;
+mod equivocation;
 mod fields;
 mod floor;
 pub mod frame;
+mod grant;
 mod hash;
 pub mod hello;
 mod id;
+mod join_request;
 pub mod limits;
+mod locate;
 mod locator;
 mod message;
 mod peer_record;
 mod raw_frame;
+mod service_record;
 mod signed;
+mod successor;
 mod text;
 mod ticket;
 mod vocab;
@@ -59,14 +65,18 @@ pub use capability::{Capability, CapabilityError, CapabilityFields};
 pub use cbor::CborError;
 pub use chain::{Chain, ChainError};
 pub use crypto::{Aead, Crypto, Domain, RustCrypto, SecretKey, Signature, is_usable_key};
+pub use equivocation::{Equivocation, EquivocationError};
 pub use floor::{FloorError, FloorFields, FloorRecord};
 pub use frame::{Frame, FrameCause, FrameError, Hop, ResumeWindow};
+pub use grant::{GRANT_CONTENT_TYPE, Grant, GrantError, GrantFields};
 pub use hash::context;
 pub use hello::{Hello, HelloError, HelloFields, VersionRange};
 pub use id::{
-    CapabilitySerial, ChainHash, ContentKeyId, GroupId, Instance, MessageId, NodeId, PayloadHash, Seq, ServiceId,
-    ShortId, WallMillis,
+    CapabilitySerial, ChainHash, ContentKeyId, GroupId, Instance, MessageId, NodeId, PayloadHash, RequestId,
+    RevocationId, Seq, ServiceId, ShortId, WallMillis,
 };
+pub use join_request::{InviteProof, JoinRequest, JoinRequestError, JoinRequestFields};
+pub use locate::{Locate, LocateError, LocateFields};
 pub use locator::{Locator, LocatorError};
 pub use message::{
     Destination, Entries, EntriesIter, Entry, EntryMeta, Header, HeaderDraft, MESSAGE_VERSION, Manifest, Message,
@@ -75,8 +85,11 @@ pub use message::{
 };
 pub use peer_record::{PeerRecord, PeerRecordError, PeerRecordFields};
 pub use raw_frame::{FrameType, RawFrame};
+pub use service_record::{ServiceRecord, ServiceRecordError, ServiceRecordFields};
+pub use successor::{Successor, SuccessorError, SuccessorFields};
 pub use text::{HexTextError, KEY_TEXT_LEN, KeyTextError};
 pub use ticket::{TICKET_PREFIX, Ticket, TicketError, TicketFields};
 pub use vocab::{
-    Class, CloseCode, Codec, Kind, Lane, Network, Order, PathKind, PathReason, Policy, RefuseCode, Scheme, State,
+    Class, CloseCode, Codec, GrantRefusal, Kind, Lane, Network, Order, PathKind, PathReason, Policy, Purpose,
+    RefuseCode, Scheme, State,
 };

@@ -44,7 +44,7 @@ pub const SEALED_INNER_MAX: usize = 248 * 1024 - SEALED_PREFIX_LEN;
 
 /// 3: group key, an admitting member, a member it admitted.
 pub const CHAIN_LINKS_MAX: usize = 3;
-/// 512: a capability with every number at its largest takes about 200; the rest is room for ignorable keys.
+/// 512: a capability with every number at its largest takes about 240; the rest is room for ignorable keys.
 pub const CAPABILITY_MAX: usize = 512;
 /// 2: the most that a root capability of a chain of [`CHAIN_LINKS_MAX`] can leave.
 pub const DELEGATION_DEPTH_MAX: u64 = 2;
@@ -64,6 +64,24 @@ pub const LOCATOR_MAX: usize = 256;
 pub const ATTESTATIONS_MAX: usize = 4;
 /// 256: a key, a signature and what names them, for every network we know.
 pub const ATTESTATION_MAX: usize = 256;
+/// 3 KiB, signed: a chain and a successor of full length, an invite and its proof, and 500 bytes for ignorable keys.
+pub const JOIN_REQUEST_MAX: usize = 3 * 1024;
+/// 16: drawn at random, so that two requests of one millisecond have two names.
+pub const REQUEST_NONCE_LEN: usize = 16;
+/// 512, signed: a locate takes about 210; the rest is room for ignorable keys.
+pub const LOCATE_MAX: usize = 512;
+/// 1 KiB, signed: what the DHT stores under one key.
+pub const SERVICE_RECORD_MAX: usize = 1024;
+/// 8: nodes that serve one service side by side.
+pub const SERVICE_NODES_MAX: usize = 8;
+/// 512, signed: a successor takes about 220; the rest is room for ignorable keys.
+pub const SUCCESSOR_MAX: usize = 512;
+/// Two headers of full length, and 1 KiB for their signatures and for ignorable keys.
+pub const EQUIVOCATION_MAX: usize = 2 * HEADER_MAX + 1024;
+/// 8 KiB: two chains and a floor of full length take 5 KiB; the rest is room for ignorable keys.
+pub const GRANT_MAX: usize = 8 * 1024;
+/// 4: the key in use, and those of three rotations before it that stored messages may still need.
+pub const GRANT_KEYS_MAX: usize = 4;
 
 /// 4 KiB: all that is read of a peer before it has proved its key.
 pub const HELLO_MAX: usize = 4 * 1024;

@@ -36,6 +36,12 @@ impl FrameType {
     pub const RESUME: Self = Self(0x0b);
     /// Says that a data frame was not taken, and why; stands before the ACK that covers it.
     pub const REFUSE: Self = Self(0x0c);
+    /// Passes a join request on.
+    pub const ASK: Self = Self(0x0d);
+    /// Passes a search for a node or service on.
+    pub const LOCATE: Self = Self(0x0e);
+    /// Shows that a sender used one number twice.
+    pub const EQUIVOCATION: Self = Self(0x0f);
     /// Carries a message: the only data frame.
     pub const MESSAGE: Self = Self(0x10);
     /// The first skippable type.

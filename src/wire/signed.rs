@@ -7,6 +7,44 @@ use bytes::Bytes;
 use crate::limits::SIGNATURE_LEN;
 use crate::{Crypto, Domain, SecretKey, Signature};
 
+/// The methods that every signed object has beside `issue`, `parse` and `verify`; its fields are `fields` and `signed`.
+macro_rules! signed_parts {
+    ($name:ident, $fields:ident) => {
+        impl $name {
+            /// What it says.
+            #[must_use]
+            pub const fn fields(&self) -> &$fields {
+                &self.fields
+            }
+
+            /// What the signature is over, without the domain's prefix.
+            #[must_use]
+            pub fn body(&self) -> &[u8] {
+                self.signed.body()
+            }
+
+            /// The signature.
+            #[must_use]
+            pub const fn signature(&self) -> &$crate::Signature {
+                self.signed.signature()
+            }
+
+            /// Body and signature as they travel.
+            #[must_use]
+            pub const fn bytes(&self) -> &bytes::Bytes {
+                self.signed.bytes()
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.fields).finish()
+            }
+        }
+    };
+}
+pub(crate) use signed_parts;
+
 /// Body and signature in one buffer.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Signed {

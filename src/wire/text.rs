@@ -8,7 +8,10 @@ use core::fmt::{self, Write as _};
 use core::str::FromStr;
 
 use crate::hash::{context, prefix};
-use crate::{CapabilitySerial, ChainHash, ContentKeyId, GroupId, MessageId, NodeId, PayloadHash, ServiceId, ShortId};
+use crate::{
+    CapabilitySerial, ChainHash, ContentKeyId, GroupId, MessageId, NodeId, PayloadHash, RequestId, RevocationId,
+    ServiceId, ShortId,
+};
 
 /// Characters of a key in text: kind (2), and 35 bytes in base32 (56).
 pub const KEY_TEXT_LEN: usize = 58;
@@ -117,6 +120,8 @@ macro_rules! hex_text {
 
 hex_text!(MessageId);
 hex_text!(CapabilitySerial);
+hex_text!(RevocationId);
+hex_text!(RequestId);
 hex_text!(ChainHash);
 hex_text!(PayloadHash);
 hex_text!(ShortId);

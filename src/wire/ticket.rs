@@ -1,8 +1,9 @@
 //! A ticket: one string that lets its holder find and join a group.
 //!
 //! `cct1.` and base64url (RFC 4648 section 5, unpadded) of a body and four checksum bytes. It names the group, brings the
-//! floor record the maker had, and may carry an invite key, which can only ask for a capability, or the content key of a
-//! group that anybody with the ticket may read. Both are secrets, so a ticket is never shown by `Debug`.
+//! floor record the maker had, and may carry an invite key, which can only ask for a capability or, with a chain of its
+//! own, make its holder one without asking; and the content key of a group that anybody with the ticket may read. Both
+//! keys are secrets, so a ticket is never shown by `Debug`.
 
 use zeroize::Zeroize as _;
 
@@ -13,7 +14,7 @@ use crate::floor::{FloorError, FloorRecord};
 use crate::hash::{context, prefix};
 use crate::limits::{NAME_MAX, TICKET_LOCATORS_MAX, TICKET_MAX};
 use crate::peer_record::{is_locator_text, read_locators, write_locators};
-use crate::{ContentKeyId, GroupId, Locator, Rights, SecretKey};
+use crate::{Chain, ChainError, ContentKeyId, GroupId, Locator, Rights, SecretKey, WallMillis};
 
 /// What every ticket starts with.
 pub const TICKET_PREFIX: &str = "cct1.";
@@ -37,6 +38,10 @@ pub struct TicketFields {
     pub allows: Rights,
     /// Where to ask, as text: at most 8, each 1 to 256 bytes without white space.
     pub locators: Vec<String>,
+    /// The chain of this group whose subject is the public half of `invite`: the invite works while no issuer is online.
+    pub invite_chain: Option<Chain>,
+    /// When the invite runs out.
+    pub invite_until: Option<WallMillis>,
 }
 
 /// Why a text is not a ticket; whoever made or copied it is to blame, or, from [`Ticket::new`], the caller.
@@ -61,6 +66,12 @@ pub enum TicketError {
     /// Not a legal floor record.
     #[error("ticket: {0}")]
     Floor(#[from] FloorError),
+    /// Not a legal chain.
+    #[error("ticket: {0}")]
+    Chain(#[from] ChainError),
+    /// The chain is of another group, or for another key than the invite's.
+    #[error("the ticket's chain is not its invite's")]
+    InviteChain,
     /// The floor record is of another group.
     #[error("the ticket's floor record is of another group")]
     FloorGroup,
@@ -164,6 +175,12 @@ fn check(fields: &TicketFields) -> Result<(), TicketError> {
     {
         return Err(TicketError::ContentKey);
     }
+    if let Some(chain) = &fields.invite_chain {
+        let invite = fields.invite.as_ref().map(SecretKey::public);
+        if chain.group() != fields.group || Some(*chain.subject().as_bytes()) != invite {
+            return Err(TicketError::InviteChain);
+        }
+    }
     if fields.locators.len() > TICKET_LOCATORS_MAX || !fields.locators.iter().all(|text| is_locator_text(text)) {
         return Err(TicketError::Locator);
     }
@@ -175,7 +192,13 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
 }
 
 fn write(fields: &TicketFields) -> Vec<u8> {
-    let optional = [fields.invite.is_some(), fields.content_key.is_some(), !fields.locators.is_empty()];
+    let optional = [
+        fields.invite.is_some(),
+        fields.content_key.is_some(),
+        !fields.locators.is_empty(),
+        fields.invite_chain.is_some(),
+        fields.invite_until.is_some(),
+    ];
     // Room for everything, so that no half-written secret is left behind by a growing vector.
     let mut w = Writer::with_capacity(TICKET_MAX);
     w.map(optional.iter().filter(|present| **present).count().saturating_add(4));
@@ -188,6 +211,12 @@ fn write(fields: &TicketFields) -> Vec<u8> {
     }
     w.uint(5).uint(fields.allows.bits());
     write_locators(&mut w, 6, &fields.locators);
+    if let Some(chain) = &fields.invite_chain {
+        w.uint(7).bytes(&chain.encode());
+    }
+    if let Some(until) = fields.invite_until {
+        w.uint(8).uint(until.0);
+    }
     w.into_bytes()
 }
 
@@ -209,6 +238,11 @@ fn read(body: &[u8]) -> Result<TicketFields, TicketError> {
     let bits = f.required(5)?.uint()?;
     let allows = Rights::from_bits(bits).ok_or(TicketError::UnknownRights(bits))?;
     let locators = f.optional(6)?.map(|r| read_locators(r, TICKET_LOCATORS_MAX)).transpose()?.unwrap_or_default();
+    let invite_chain = match f.optional(7)? {
+        Some(reader) => Some(Chain::parse(reader.bytes()?)?),
+        None => None,
+    };
+    let invite_until = f.optional(8)?.map(Reader::uint).transpose()?.map(WallMillis);
     f.finish()?;
-    Ok(TicketFields { group, name, floor, invite, content_key, allows, locators })
+    Ok(TicketFields { group, name, floor, invite, content_key, allows, locators, invite_chain, invite_until })
 }

@@ -252,6 +252,36 @@ words!(
         Invalid = 6 "invalid",
         /// The hop's store failed.
         Store = 7 "store",
+        /// The capability chain that the message names is not known to the hop.
+        NoChain = 8 "no-chain",
+        /// The sender sends more than its rate class allows.
+        Rate = 9 "rate",
+    }
+);
+words!(
+    /// What a join request asks for.
+    Purpose {
+        /// To be let in.
+        Join = 0 "join",
+        /// A new life for a capability that runs out.
+        Renew = 1 "renew",
+        /// The group's current content key.
+        Key = 2 "key",
+    }
+);
+words!(
+    /// Why a join request was not granted.
+    GrantRefusal {
+        /// The invite is not known where it was shown.
+        UnknownInvite = 1 "unknown-invite",
+        /// The invite has let in as many as it may.
+        UsedUp = 2 "used-up",
+        /// The invite or the chain has run out.
+        Expired = 3 "expired",
+        /// The invite, the asker or the chain was revoked.
+        Revoked = 4 "revoked",
+        /// The asker has no right to what it asks for.
+        NotAllowed = 5 "not-allowed",
     }
 );
 

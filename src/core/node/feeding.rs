@@ -287,7 +287,13 @@ const GAP_ASK_DOUBLINGS: u32 = 3;
 /// Whether a refusal may not hold any more when the message is offered again.
 const fn is_passing(code: RefuseCode) -> bool {
     match code {
-        RefuseCode::UnknownTo | RefuseCode::Full | RefuseCode::Store | RefuseCode::Other => true,
+        // A chain may have come by then, and a rate has room again.
+        RefuseCode::UnknownTo
+        | RefuseCode::Full
+        | RefuseCode::Store
+        | RefuseCode::NoChain
+        | RefuseCode::Rate
+        | RefuseCode::Other => true,
         RefuseCode::Time | RefuseCode::NotAllowed | RefuseCode::Replayed | RefuseCode::Invalid => false,
     }
 }

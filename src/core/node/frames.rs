@@ -83,6 +83,8 @@ impl Node {
             Frame::Resume { group, windows, more } => self.on_resume(link, group, &windows, more),
             // Chains are not read by this version: a capability group is closed to all but its key here.
             Frame::Chain(_) | Frame::Skipped(_) => {}
+            // Requests, searches and convictions are answered in rooms of their own.
+            Frame::Ask { .. } | Frame::Locate { .. } | Frame::Equivocation(_) => {}
             Frame::Hello(_) | Frame::Proof(_) | Frame::Message { .. } => self.blame(link, Reject::OutOfPlace),
         }
     }

@@ -227,6 +227,8 @@ impl Node {
             content_key: group.content.as_ref().map(|key| SecretKey::new(*key.expose())),
             allows: Rights::PUBLISH | Rights::SUBSCRIBE,
             locators: chosen.iter().take(8).map(ToString::to_string).collect(),
+            invite_chain: None,
+            invite_until: None,
         };
         Ticket::new(fields).ok()
     }

@@ -5,10 +5,12 @@
 //! or skipped from 0x80 on. Whoever sent a refused frame broke the protocol, except where
 //! [`FrameCause::is_version`] says that it only speaks a later one. Fragments are the transports' business.
 
+mod ask;
 mod group;
 mod hop;
 mod link;
 
+pub use ask::{ask, equivocation, locate};
 pub use group::{ResumeWindow, chain, floor, resume, subscribe};
 pub use hop::Hop;
 pub use link::{ack, close, credit, hello, ping, pong, proof, refuse};
@@ -17,10 +19,11 @@ use bytes::Bytes;
 
 use crate::cbor::{CborError, Reader};
 use crate::chain::CHAIN_MAX;
-use crate::limits::{FLOOR_MAX, FRAME_MAX, HELLO_MAX};
+use crate::limits::{EQUIVOCATION_MAX, FLOOR_MAX, FRAME_MAX, HELLO_MAX, JOIN_REQUEST_MAX, LOCATE_MAX};
 use crate::{
-    Chain, ChainError, ChainHash, CloseCode, FloorError, FloorRecord, FrameType, GroupId, Hello, HelloError, Lane,
-    Message, MessageError, RawFrame, RefuseCode, Signature,
+    CapabilityError, Chain, ChainError, ChainHash, CloseCode, Equivocation, EquivocationError, FloorError, FloorRecord,
+    FrameType, GroupId, Hello, HelloError, JoinRequest, JoinRequestError, Lane, Locate, LocateError, Message,
+    MessageError, RawFrame, RefuseCode, Signature, SuccessorError,
 };
 
 /// 1 KiB: the short frames take at most 200 bytes; the rest is room for ignorable keys.
@@ -103,6 +106,22 @@ pub enum Frame {
         /// Whether another RESUME of this group follows.
         more: bool,
     },
+    /// A join request on its way to somebody who can grant it; its signatures not checked yet.
+    Ask {
+        /// Links crossed before this one.
+        hops: u8,
+        /// The request.
+        request: Box<JoinRequest>,
+    },
+    /// A search on its way to a node or service; its signature not checked yet.
+    Locate {
+        /// Links crossed before this one.
+        hops: u8,
+        /// The search.
+        locate: Box<Locate>,
+    },
+    /// What shows that a sender used one number twice; signatures not checked yet.
+    Equivocation(Box<Equivocation>),
     /// A message, its signature and payload hash not checked yet.
     Message {
         /// What belongs to this hop only.
@@ -149,6 +168,15 @@ pub enum FrameCause {
     /// Not a legal floor record.
     #[error("{0}")]
     Floor(#[from] FloorError),
+    /// Not a legal join request.
+    #[error("{0}")]
+    JoinRequest(#[from] JoinRequestError),
+    /// Not a legal locate.
+    #[error("{0}")]
+    Locate(#[from] LocateError),
+    /// Not a legal equivocation.
+    #[error("{0}")]
+    Equivocation(#[from] EquivocationError),
     /// Not a legal message.
     #[error("{0}")]
     Message(#[from] MessageError),
@@ -173,12 +201,21 @@ impl FrameCause {
     /// Whether the sender only speaks a later version of an object: no blame for that.
     #[must_use]
     pub fn is_version(&self) -> bool {
-        use crate::CapabilityError;
         matches!(
             self,
             Self::Message(MessageError::UnsupportedVersion(_))
                 | Self::Floor(FloorError::UnsupportedVersion(_))
                 | Self::Chain(ChainError::Capability(CapabilityError::UnsupportedVersion(_)))
+                | Self::JoinRequest(
+                    JoinRequestError::UnsupportedVersion(_)
+                        | JoinRequestError::Chain(ChainError::Capability(CapabilityError::UnsupportedVersion(_)))
+                        | JoinRequestError::Successor(SuccessorError::UnsupportedVersion(_))
+                )
+                | Self::Locate(LocateError::UnsupportedVersion(_))
+                | Self::Equivocation(
+                    EquivocationError::UnsupportedVersion(_)
+                        | EquivocationError::Header(MessageError::UnsupportedVersion(_))
+                )
         )
     }
 }
@@ -208,6 +245,9 @@ impl Frame {
             Self::Floor { .. } => FrameType::FLOOR,
             Self::Subscribe { .. } => FrameType::SUBSCRIBE,
             Self::Resume { .. } => FrameType::RESUME,
+            Self::Ask { .. } => FrameType::ASK,
+            Self::Locate { .. } => FrameType::LOCATE,
+            Self::Equivocation(_) => FrameType::EQUIVOCATION,
             Self::Message { .. } => FrameType::MESSAGE,
             Self::Skipped(frame_type) => *frame_type,
         }
@@ -222,6 +262,9 @@ pub const fn body_max(frame_type: FrameType) -> usize {
         FrameType::CHAIN => CHAIN_MAX,
         FrameType::FLOOR => FLOOR_MAX + CHAIN_MAX + SHORT_MAX,
         FrameType::RESUME => RESUME_MAX,
+        FrameType::ASK => JOIN_REQUEST_MAX + SHORT_MAX,
+        FrameType::LOCATE => LOCATE_MAX + SHORT_MAX,
+        FrameType::EQUIVOCATION => EQUIVOCATION_MAX + SHORT_MAX,
         FrameType::PROOF
         | FrameType::CLOSE
         | FrameType::PING
@@ -260,6 +303,9 @@ fn parse(raw: &RawFrame) -> Result<Frame, FrameCause> {
         FrameType::FLOOR => group::read_floor(&body),
         FrameType::SUBSCRIBE => group::read_subscribe(&body),
         FrameType::RESUME => group::read_resume(&body),
+        FrameType::ASK => ask::read_ask(&body),
+        FrameType::LOCATE => ask::read_locate(&body),
+        FrameType::EQUIVOCATION => ask::read_equivocation(&body),
         FrameType::MESSAGE => {
             let (hop, bytes) = Hop::split(&body)?;
             let message = Message::parse(bytes)?;
@@ -271,7 +317,7 @@ fn parse(raw: &RawFrame) -> Result<Frame, FrameCause> {
 }
 
 const fn is_known(frame_type: FrameType) -> bool {
-    matches!(frame_type.0, 0x01..=0x0c | 0x10)
+    matches!(frame_type.0, 0x01..=0x10)
 }
 
 /// The body in one piece. Received frames have it in `tail` already; only a sender's own frame is copied.
@@ -310,10 +356,14 @@ const fn name(frame_type: FrameType) -> &'static str {
         FrameType::PONG => "pong",
         FrameType::CREDIT => "credit",
         FrameType::ACK => "ack",
+        FrameType::REFUSE => "refuse",
         FrameType::CHAIN => "chain",
         FrameType::FLOOR => "floor",
         FrameType::SUBSCRIBE => "subscribe",
         FrameType::RESUME => "resume",
+        FrameType::ASK => "ask",
+        FrameType::LOCATE => "locate",
+        FrameType::EQUIVOCATION => "equivocation",
         FrameType::MESSAGE => "message",
         FrameType(_) => "unknown",
     }
