@@ -59,3 +59,7 @@ pub(crate) const PUSHED_MS: u64 = 600_000;
 pub(crate) const ANSWER_MS: u64 = 120_000;
 /// Clock difference that both sides are told of, in milliseconds. 60 s: the protocol's.
 pub(crate) const SKEW_MS: u64 = 60_000;
+/// Nodes that are not linked and whose place is remembered. 4,096: a router's live correspondents; about 400 KB.
+pub(crate) const ROUTES: usize = 4_096;
+/// How long a place is remembered, in milliseconds. 10 min: as long as the message that taught it may be pushed.
+pub(crate) const ROUTE_LIFE_MS: u64 = 600_000;

@@ -93,6 +93,7 @@ impl Node {
 
     /// Takes a link out of use: no feeds, no peer.
     fn unlink(&mut self, link: LinkId, code: &'static str) {
+        self.routes.drop_link(link);
         let Some(state) = self.links.get_mut(&link) else { return };
         let groups: Vec<_> = std::mem::take(&mut state.feeds).into_keys().collect();
         let peer = state.peer;

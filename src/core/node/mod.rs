@@ -11,6 +11,7 @@ mod frames;
 mod groups;
 mod handshake;
 mod links;
+mod locating;
 mod publishing;
 mod reading;
 mod restore;
@@ -31,6 +32,7 @@ use crate::random::{Choices, KeyStream};
 use crate::reject::Rejects;
 use crate::route::inbox::Inbox;
 use crate::route::outbox::Outbox;
+use crate::route::table::Routes;
 use crate::timer::{Reason, Timer, Timers};
 use crate::{CommandId, Config, Event, Input, Instant, Now, Output, ReaderId, Reply, SignJob, Verdict, VerifyJob};
 
@@ -78,6 +80,8 @@ pub struct Node {
     left: BTreeMap<GroupId, u64>,
     inbox: Inbox,
     outbox: Outbox,
+    /// Where nodes lie that are not linked.
+    routes: Routes,
     readers: BTreeMap<ReaderId, Reader>,
     last_reader: u64,
     commits: Commits,
@@ -116,6 +120,7 @@ impl Node {
             left: BTreeMap::new(),
             inbox: Inbox::new(&config),
             outbox: Outbox::default(),
+            routes: Routes::default(),
             readers: BTreeMap::new(),
             last_reader: 0,
             commits: Commits::default(),

@@ -96,7 +96,7 @@ impl Node {
         }
         let letter = Letter { id: message.id(), bytes: message.bytes().clone(), lane: class.lane() };
         self.outbox.add(to, letter.clone());
-        if let Some(link) = self.link_to(&to) {
+        if let Some(link) = self.next_hop(to.as_bytes()) {
             self.post(link, letter);
         }
     }
