@@ -5,6 +5,7 @@ mod flow;
 mod links;
 mod station;
 
+use crosscast_port::DialError;
 use crosscast_transport::Transport;
 use crosscast_wire::{Locator, NodeId};
 
@@ -26,6 +27,11 @@ pub trait Candidate: Send + Sync {
 
     /// A place where nobody listens.
     fn nowhere(&self) -> Locator;
+
+    /// What a dial to nowhere comes to: a refusal, where the network has such a thing, or silence.
+    fn answer_of_nowhere(&self) -> DialError {
+        DialError::Unreachable
+    }
 }
 
 /// Makes a test of every question for the candidate that an expression gives.

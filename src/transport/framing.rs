@@ -5,12 +5,14 @@
 //! fragments of a frame are contiguous within their lane and carry the same type; lanes interleave freely. Both
 //! directions are pure: bytes in, frames out, and back. Which lane goes first is the writer's choice, never the format's.
 
+mod mark;
 mod reader;
 mod writer;
 
 use crosscast_wire::limits::FRAGMENT_MAX;
 use crosscast_wire::{FrameType, Lane};
 
+pub use mark::{mark, marked};
 pub use reader::{FragmentReader, FramingError, READER_MAX};
 pub use writer::{BULK_PATIENCE, FragmentWriter, NORMAL_PATIENCE};
 

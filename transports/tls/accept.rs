@@ -19,6 +19,10 @@ use crate::config::TlsLimits;
 /// Connections that the kernel keeps for a listener that is not accepting.
 const BACKLOG: i32 = 512;
 
+/// The part of the places that strangers may take from addresses that they have not shown to be theirs: an eighth, so
+/// that forged ones cannot take them all, and calm times do not cost everybody a round trip.
+const BUSY_PART: usize = 8;
+
 /// A network prefix: the first three bytes of an IPv4 address or the first six of an IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Prefix {
@@ -50,6 +54,7 @@ impl Prefix {
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
+    total: usize,
     prefixes: Arc<Mutex<HashMap<Prefix, usize>>>,
     per_prefix: usize,
 }
@@ -66,6 +71,7 @@ impl Gate {
     pub(crate) fn new(limits: &TlsLimits) -> Self {
         Self {
             places: Arc::new(Semaphore::new(limits.half_open)),
+            total: limits.half_open,
             prefixes: Arc::default(),
             per_prefix: limits.half_open_per_prefix,
         }
@@ -74,6 +80,23 @@ impl Gate {
     /// Waits for a place; `None` never comes while the gate exists.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
+    /// Gives a place to an address without waiting; `None` when there is none, or its prefix has all it may have.
+    pub(crate) fn try_admit(&self, address: IpAddr) -> Option<Place> {
+        self.admit(Arc::clone(&self.places).try_acquire_owned().ok()?, address)
+    }
+
+    /// Whether so many places are taken, in total or from an address's prefix, that the next one has to show that it
+    /// is where it says.
+    pub(crate) fn is_busy(&self, address: IpAddr) -> bool {
+        let taken = self.total.saturating_sub(self.places.available_permits());
+        if taken >= self.total.div_ceil(BUSY_PART) {
+            return true;
+        }
+        let Some(prefix) = Prefix::of(address) else { return false };
+        let prefixes = self.prefixes.lock().unwrap_or_else(PoisonError::into_inner);
+        prefixes.get(&prefix).is_some_and(|taken| *taken >= self.per_prefix.div_ceil(2))
     }
 
     /// Gives a place to an address; `None` when its prefix has all it may have.
@@ -107,12 +130,16 @@ impl Drop for Place {
 
 /// Listens where a locator says; an IPv6 listener takes IPv6 only, so that both can have the same port.
 pub(crate) async fn listen(asked: &Locator) -> Result<(TcpListener, SocketAddr), ListenError> {
-    let (host, port) = asked.host_port().ok_or(ListenError::BadLocator)?;
-    let mut found = lookup_host((host, port)).await.map_err(|_| ListenError::NoSuchAddress)?;
-    let address = found.next().ok_or(ListenError::NoSuchAddress)?;
-    let listener = bind(address).map_err(|error| judge(&error))?;
+    let listener = bind(resolve(asked).await?).map_err(|error| judge(&error))?;
     let real = listener.local_addr().map_err(|error| judge(&error))?;
     Ok((listener, real))
+}
+
+/// The address that a locator to listen on names.
+pub(crate) async fn resolve(asked: &Locator) -> Result<SocketAddr, ListenError> {
+    let (host, port) = asked.host_port().ok_or(ListenError::BadLocator)?;
+    let mut found = lookup_host((host, port)).await.map_err(|_| ListenError::NoSuchAddress)?;
+    found.next().ok_or(ListenError::NoSuchAddress)
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -129,7 +156,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn judge(error: &io::Error) -> ListenError {
+pub(crate) fn judge(error: &io::Error) -> ListenError {
     let kind = error.kind();
     if kind == io::ErrorKind::AddrInUse {
         ListenError::AddressInUse
@@ -166,6 +193,19 @@ mod tests {
         assert_eq!(gate.prefixes.lock().unwrap().len(), 0);
         let v6 = [admit(&gate, "2001:db8:1::1"), admit(&gate, "2001:db8:1:2::1"), admit(&gate, "2001:db8:1:3::1")];
         assert!(v6[0].is_some() && v6[1].is_some() && v6[2].is_none());
+    }
+
+    #[test]
+    fn an_eighth_of_the_places_or_half_of_a_prefix_makes_it_busy() {
+        let gate = Gate::new(&TlsLimits { half_open: 80, half_open_per_prefix: 4, ..TlsLimits::default() });
+        let (here, there) = ("192.0.2.1".parse().unwrap(), "198.51.100.1".parse().unwrap());
+        let first: Vec<Place> = (0..2).filter_map(|_| gate.try_admit(here)).collect();
+        assert!(gate.is_busy(here) && !gate.is_busy(there));
+        let rest: Vec<Place> = (0..8).filter_map(|_| gate.try_admit("127.0.0.1".parse().unwrap())).collect();
+        assert_eq!((first.len(), rest.len()), (2, 8));
+        assert!(gate.is_busy(there));
+        drop(rest);
+        assert!(!gate.is_busy(there));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) async fn connect(locator: &Locator, within: Duration) -> Result<TcpSt
 }
 
 /// IPv6 and IPv4 by turns, IPv6 first.
-fn order(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+pub(crate) fn order(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let (v6, v4): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv6);
     let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
     let mut order = Vec::new();

@@ -106,7 +106,7 @@ impl Channel {
 }
 
 /// Why an address is reached the way it is: by what kind of address it is.
-fn reason(address: IpAddr) -> PathReason {
+pub(crate) fn reason(address: IpAddr) -> PathReason {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();

@@ -22,7 +22,7 @@ use crate::verify::{AnyClient, OneServer};
 pub const ALPN: &[u8] = b"crosscast/1";
 
 /// The label of the exporter (RFC 8446, section 7.5) that binds the hello to the channel.
-const EXPORTER: &[u8] = b"EXPORTER-crosscast";
+pub(crate) const EXPORTER: &[u8] = b"EXPORTER-crosscast";
 
 /// Both sides' set-up for one node.
 #[derive(Clone, Debug)]

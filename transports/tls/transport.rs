@@ -128,7 +128,9 @@ impl Shared {
 
     async fn listen(self, asked: Locator) {
         let listening = listen(&asked).await;
-        match listening.and_then(|(listener, address)| Ok((listener, at(address).ok_or(ListenError::BadLocator)?))) {
+        match listening
+            .and_then(|(listener, address)| Ok((listener, at(Scheme::Tls, address).ok_or(ListenError::BadLocator)?)))
+        {
             Ok((listener, locator)) => {
                 info!(%locator, "listening");
                 self.reporter.listening(asked, locator);
@@ -171,7 +173,7 @@ impl Shared {
     async fn greet(self, stream: TcpStream, address: SocketAddr, place: Place) {
         let accepted = accept(&self.setup, stream, self.timeouts.handshake).await;
         drop(place);
-        let (Some(channel), Some(from)) = (accepted, at(address)) else { return };
+        let (Some(channel), Some(from)) = (accepted, at(Scheme::Tls, address)) else { return };
         match Arc::clone(&self.links).try_acquire_owned() {
             Ok(_link) => self.run_link(channel, None, from).await,
             Err(_) => debug!(%address, "no place for another link"),
@@ -186,10 +188,10 @@ impl Shared {
 }
 
 /// The locator of a socket address; every one of them is a host, in brackets where it has to be, and a port.
-fn at(address: SocketAddr) -> Option<Locator> {
+pub(crate) fn at(scheme: Scheme, address: SocketAddr) -> Option<Locator> {
     let address = match address.ip().to_canonical() {
         IpAddr::V4(v4) => SocketAddr::new(v4.into(), address.port()),
         IpAddr::V6(_) => address,
     };
-    Locator::new(Scheme::Tls, &address.to_string(), None).ok()
+    Locator::new(scheme, &address.to_string(), None).ok()
 }

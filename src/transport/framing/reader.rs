@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crosscast_wire::limits::FRAME_MAX;
 use crosscast_wire::{FrameType, Lane, RawFrame};
 
+use super::mark::is_mark;
 use super::{FRAGMENT_HEADER, FragmentHeader};
 use crate::PerLane;
 
@@ -51,12 +52,22 @@ pub enum FramingError {
     /// A fragment without a body that does not stand for a whole frame.
     #[error("empty fragment of a longer frame")]
     EmptyFragment,
+    /// A fragment came on the stream of another lane.
+    #[error("fragment of lane {found} on the stream of lane {stream}")]
+    ForeignLane {
+        /// The stream's lane.
+        stream: Lane,
+        /// The fragment's lane.
+        found: Lane,
+    },
 }
 
 /// Puts fragments together again.
 #[derive(Debug)]
 pub struct FragmentReader {
     state: State,
+    /// The lane whose stream this is; none where one stream carries all.
+    only: Option<Lane>,
     lanes: PerLane<Unfinished>,
 }
 
@@ -91,7 +102,8 @@ impl<'a> Input<'a> {
 
 impl Default for FragmentReader {
     fn default() -> Self {
-        Self { state: State::Header { bytes: [0; FRAGMENT_HEADER], have: 0 }, lanes: PerLane::default() }
+        let state = State::Header { bytes: [0; FRAGMENT_HEADER], have: 0 };
+        Self { state, only: None, lanes: PerLane::default() }
     }
 }
 
@@ -100,6 +112,13 @@ impl FragmentReader {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes a reader at the start of a stream that carries one lane, and [marks](super::mark()) where it is a data lane.
+    /// It holds at most one unfinished frame.
+    #[must_use]
+    pub fn of_lane(lane: Lane) -> Self {
+        Self { only: Some(lane), ..Self::default() }
     }
 
     /// Reads the next bytes of the stream, copying bodies once, and adds the frames that became whole.
@@ -147,6 +166,12 @@ impl FragmentReader {
                         return Ok(());
                     }
                     let header = FragmentHeader::from_bytes(*bytes)?;
+                    match self.only {
+                        Some(stream) if header.lane != stream && !is_mark(header) => {
+                            return Err(FramingError::ForeignLane { stream, found: header.lane });
+                        }
+                        Some(_) | None => {}
+                    }
                     self.lanes.get_mut(header.lane).begin(header)?;
                     self.state = State::Body { header, left: header.body_len };
                 }

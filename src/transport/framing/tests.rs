@@ -205,3 +205,47 @@ fn a_flood_of_urgent_starves_neither_normal_nor_bulk() {
     let taken = writer.take(150 * FRAGMENT_MAX, &mut Vec::new());
     assert!(taken.urgent > taken.bulk && taken.bulk > taken.normal && taken.normal > 0, "{taken:?}");
 }
+
+#[test]
+fn a_stream_of_one_lane_carries_that_lane_and_marks_and_nothing_else() {
+    let stream_of = |frames: &[RawFrame]| {
+        let mut writer = FragmentWriter::new();
+        frames.iter().for_each(|frame| writer.push(frame.clone()));
+        drain(&mut writer, 100_000)
+    };
+    let marks = [mark(0), mark(7), mark(u64::MAX)];
+    let read = |lane, frames: &[RawFrame]| {
+        let mut got = Vec::new();
+        FragmentReader::of_lane(lane).push(&stream_of(frames), &mut got).map(|()| got)
+    };
+    let bulk = frame(Lane::Bulk, 40_000, 1);
+    for mark in &marks {
+        assert_eq!(read(Lane::Bulk, &[mark.clone(), bulk.clone()]), Ok(vec![mark.clone(), bulk.clone()]));
+    }
+    assert_eq!(marks.each_ref().map(marked), [Some(0), Some(7), Some(u64::MAX)]);
+    for (stream, found) in [(Lane::Bulk, Lane::Urgent), (Lane::Control, Lane::Bulk), (Lane::Normal, Lane::Control)] {
+        let foreign = frame(found, 8, 1);
+        assert_eq!(marked(&foreign), None);
+        assert_eq!(read(stream, &[foreign]), Err(FramingError::ForeignLane { stream, found }));
+    }
+    for len in [0, 7, 9] {
+        let odd = RawFrame { frame_type: FrameType(0), ..frame(Lane::Control, len, 1) };
+        let (stream, found) = (Lane::Bulk, Lane::Control);
+        assert_eq!(marked(&odd), None);
+        assert_eq!(read(stream, &[odd]), Err(FramingError::ForeignLane { stream, found }));
+    }
+}
+
+#[test]
+fn a_mark_may_lie_inside_a_frame() {
+    let mut writer = FragmentWriter::new();
+    writer.push(frame(Lane::Bulk, 40_000, 1));
+    let mut pieces = Vec::new();
+    writer.take(1, &mut pieces);
+    writer.push(mark(3));
+    let mut stream: Vec<u8> = pieces.iter().flatten().copied().collect();
+    stream.extend(drain(&mut writer, 100_000));
+    let mut got = Vec::new();
+    FragmentReader::of_lane(Lane::Bulk).push(&stream, &mut got).unwrap();
+    assert_eq!(got, [mark(3), frame(Lane::Bulk, 40_000, 1)]);
+}

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod limits;
+mod quic;
 mod stranger;
 
 use crosscast_exam::transport::Candidate;
