@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use crosscast_port::LogPos;
-use crosscast_wire::{Class, Entry, GroupId, Locator, MessageId, NodeId, Policy, Ticket, WallMillis};
+use crosscast_wire::{Class, Entry, GroupId, Locator, MessageId, NodeId, Policy, Rights, Ticket, WallMillis};
 
 /// A request of the application.
 #[derive(Clone, Debug)]
@@ -45,8 +45,37 @@ pub enum Command {
     Invite {
         /// Which group.
         group: GroupId,
-        /// Where the joiner can dial; the core adds what it listens on when empty.
-        locators: Vec<Locator>,
+        /// What kind of ticket.
+        options: InviteOptions,
+    },
+    /// Give a node rights in a group of capabilities. Answered by `Reply::Granted`; handed over at once when the node can
+    /// be reached, else when it asks.
+    Grant {
+        /// Which group.
+        group: GroupId,
+        /// To whom.
+        subject: NodeId,
+        /// Which rights; what the issuer has not is left out.
+        rights: Rights,
+        /// How many more links may follow below it: 1 lets it name devices of its own, or others with `admit`.
+        depth: u8,
+        /// How long it holds unless it is renewed, in milliseconds; default 30 days.
+        life_ms: Option<u64>,
+    },
+    /// Take rights back in a group of capabilities, and change the content key. Answered by `Reply::Done` once the new
+    /// floor record is kept.
+    Revoke {
+        /// Which group.
+        group: GroupId,
+        /// Whose.
+        whom: Revoked,
+    },
+    /// Change who may publish to a group. Answered by `Reply::Done` once the new floor record is kept.
+    SetPolicy {
+        /// Which group; its key is held here.
+        group: GroupId,
+        /// The new policy.
+        policy: Policy,
     },
     /// Start a local reader. Answered by `Reply::Reading`.
     Subscribe {
@@ -106,6 +135,33 @@ pub enum Command {
     Groups,
     /// Say goodbye on every link. Answered by `Reply::Done` when all links are down or after a second.
     Shutdown,
+}
+
+/// What kind of ticket is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InviteOptions {
+    /// Where the joiner can dial; what this node listens on when empty.
+    pub locators: Vec<Locator>,
+    /// In a group of capabilities: what it lets the joiner do; default publish and subscribe.
+    pub rights: Option<Rights>,
+    /// In a group of capabilities: works while nobody who may admit is reachable. Such a ticket is worth what it allows to
+    /// everyone who has seen it, any number of times, until it is revoked.
+    pub offline: bool,
+    /// How many may join by it; default one. Not counted for an offline ticket.
+    pub uses: Option<u32>,
+    /// How long the invite holds, in milliseconds; default 7 days.
+    pub valid_ms: Option<u64>,
+    /// How long what it lets in holds unless it is renewed, in milliseconds; default 30 days.
+    pub life_ms: Option<u64>,
+}
+
+/// Whose rights are taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// Everything that was ever granted to this node, by whomever.
+    Subject(NodeId),
+    /// Everyone who was let in by the invite with this public key.
+    Invite([u8; 32]),
 }
 
 /// Names a local reader.

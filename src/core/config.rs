@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crosscast_wire::{Crypto, Instance, NodeId};
+use crosscast_wire::{Crypto, Instance, NodeId, Successor};
 
 /// The core's configuration; fixed for the life of a machine.
 pub struct Config {
@@ -22,6 +22,8 @@ pub struct Config {
     pub key_seed: [u8; 32],
     /// X25519 secret that others seal to this node with; kept with the identity.
     pub prekey: [u8; 32],
+    /// What shows that this key took the place of an older one.
+    pub successor: Option<Successor>,
     /// AEADs and the synchronous checks of cold paths.
     pub crypto: std::sync::Arc<dyn Crypto>,
     /// Tunable times.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crosscast_port::{DialError, ListenError, LogPos};
 use crosscast_wire::{
-    Entries, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy, Seq, State,
-    Ticket, WallMillis,
+    Entries, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy, Rights, Seq,
+    State, Ticket, WallMillis,
 };
 
 use crate::{CommandId, ReaderId, Source};
@@ -50,6 +50,15 @@ pub enum Reply {
     },
     /// A ticket.
     Ticket(Box<Ticket>),
+    /// Rights were granted.
+    Granted {
+        /// To whom.
+        subject: NodeId,
+        /// Which: what was asked for, as far as the issuer has it.
+        rights: Rights,
+        /// Last millisecond of the capability's life.
+        not_after: WallMillis,
+    },
     /// A reader was started.
     Reading(ReaderId),
     /// A round trip.
@@ -109,8 +118,29 @@ pub enum Refusal {
     /// What followed that position is no longer kept.
     #[error("what followed that position is no longer kept")]
     NoHistory,
-    /// The policy asked for is not built yet.
-    #[error("that policy is not supported by this version")]
+    /// The content key that the group seals under has not come yet.
+    #[error("the group's content key has not come yet")]
+    NoKey,
+    /// This node may not do that in the group.
+    #[error("this node has not the right to do that in the group")]
+    NoRight,
+    /// The group's policy is not `capability`: there are no rights to hand out.
+    #[error("the group's policy is not capability, so there are no rights to hand out")]
+    NoCapabilities,
+    /// Nobody who may admit has answered yet; asking goes on.
+    #[error("nobody who may admit has answered yet; the node goes on asking")]
+    NobodyAdmits,
+    /// Whoever may admit has said no.
+    #[error("the group does not admit this node")]
+    NotAdmitted,
+    /// The invite has been used as often as it may be, or was withdrawn.
+    #[error("the invite was withdrawn or used as often as it may be")]
+    InviteUsed,
+    /// The invite has run out.
+    #[error("the invite has run out")]
+    InviteExpired,
+    /// Not built in this version.
+    #[error("that is not supported by this version")]
     Unsupported,
     /// The store failed.
     #[error("the store failed")]
@@ -218,6 +248,11 @@ pub enum Notice {
         node: NodeId,
         /// Theirs minus ours, in milliseconds.
         skew_ms: i64,
+    },
+    /// This node's rights in a group were taken back.
+    RightsLost {
+        /// The group.
+        group: GroupId,
     },
     /// The store refuses writes.
     StoreFailed {

@@ -20,7 +20,7 @@ mod route;
 mod time;
 mod timer;
 
-pub use command::{Command, ReaderId, Since, Source};
+pub use command::{Command, InviteOptions, ReaderId, Revoked, Since, Source};
 pub use config::{Config, Sizes, Times};
 pub use event::{Delivery, Event, GroupView, Notice, Outcome, PeerView, Refusal, Reply, Status};
 pub use input::{CommandId, Input, Verdict};

@@ -59,7 +59,34 @@ pub(crate) const PUSHED_MS: u64 = 600_000;
 pub(crate) const ANSWER_MS: u64 = 120_000;
 /// Clock difference that both sides are told of, in milliseconds. 60 s: the protocol's.
 pub(crate) const SKEW_MS: u64 = 60_000;
+/// Bytes of verified chains, for all groups. 4 MiB: 6,000 chains of one link, the publishers of many groups at once.
+pub(crate) const CHAINS_BYTES: usize = 4 << 20;
+/// Chains of one link under verification at once. 32: the first messages of as many publishers.
+pub(crate) const CHAIN_CHECKS: usize = 32;
+/// Chains remembered per link as sent. 4,096: 128 KiB; a chain sent twice costs less than remembering more.
+pub(crate) const CHAINS_SENT: usize = 4_096;
+/// Messages that wait for their chain, per link. 64: a burst behind a chain that is being checked.
+pub(crate) const PARKED: usize = 64;
+/// Messages offered again to a link for want of their chain: 64 at once, then 4 a second.
+pub(crate) const OFFERS_AGAIN: u64 = 64;
+/// See [`OFFERS_AGAIN`].
+pub(crate) const OFFERS_AGAIN_PER_S: u64 = 4;
+/// Content keys kept per group. 4: the one in use, the one before, and two for what a store still keeps.
+pub(crate) const CONTENT_KEYS: usize = 4;
 /// Nodes that are not linked and whose place is remembered. 4,096: a router's live correspondents; about 400 KB.
 pub(crate) const ROUTES: usize = 4_096;
 /// How long a place is remembered, in milliseconds. 10 min: as long as the message that taught it may be pushed.
 pub(crate) const ROUTE_LIFE_MS: u64 = 600_000;
+/// Invites, grants and revocations remembered per group by whoever made them. 4,096: four for each of the thousand
+/// members that a group with content keys may have.
+pub(crate) const REGISTER: usize = 4_096;
+/// Floor records waiting to be made, per group. 64: an operator's commands, not a stream.
+pub(crate) const FLOOR_CHANGES: usize = 64;
+/// Requests of others remembered so that none goes round. 4,096: a minute at 64 a second.
+pub(crate) const REQUESTS: usize = 4_096;
+/// Requests taken from one link: 64 at once, then 8 a second.
+pub(crate) const REQUESTS_PER_LINK: u64 = 64;
+/// See [`REQUESTS_PER_LINK`].
+pub(crate) const REQUESTS_PER_LINK_PER_S: u64 = 8;
+/// Hops that a request or a unicast message may take. 8: the protocol's.
+pub(crate) const HOPS: u8 = 8;

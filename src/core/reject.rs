@@ -71,6 +71,8 @@ rejects! {
     WindowsFull = "windows-full" Nobody,
     /// The policy does not let this sender publish.
     NotAllowed = "not-allowed" Nobody,
+    /// It names a capability chain that has not come.
+    NoChain = "no-chain" Nobody,
     /// Too much is under verification for this link.
     OverRate = "over-rate" Nobody,
     /// A signature does not hold.

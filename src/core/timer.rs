@@ -24,6 +24,10 @@ pub enum Reason {
     Expiry,
     /// A failed commit is to be tried again.
     Store,
+    /// A message has waited for its chain.
+    Chain,
+    /// Rights or keys are to be asked for.
+    Ask,
     /// A closing link or a shutdown is overdue.
     Drain,
 }
@@ -39,6 +43,8 @@ pub(crate) enum Timer {
     Window,
     Expiry,
     Store,
+    Parked,
+    Ask(GroupId),
     Shutdown,
 }
 
@@ -53,6 +59,8 @@ impl Timer {
             Self::Window => Reason::Window,
             Self::Expiry => Reason::Expiry,
             Self::Store => Reason::Store,
+            Self::Parked => Reason::Chain,
+            Self::Ask(_) => Reason::Ask,
         }
     }
 }

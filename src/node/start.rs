@@ -313,6 +313,7 @@ impl Builder {
             choice_seed: random()?,
             key_seed: random()?,
             prekey: identity.prekey(),
+            successor: None,
             crypto: Arc::new(NodeCrypto),
             times: self.times,
             sizes: self.sizes,

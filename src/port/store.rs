@@ -43,6 +43,10 @@ pub enum Space {
     Window = 4,
     /// Everything else, by name.
     Meta = 5,
+    /// Capability chains that kept messages name, by chain hash.
+    Chain = 6,
+    /// What this node has granted: by group, kind and key.
+    Grant = 7,
 }
 
 impl Space {
@@ -55,6 +59,8 @@ impl Space {
             3 => Some(Self::Pin),
             4 => Some(Self::Window),
             5 => Some(Self::Meta),
+            6 => Some(Self::Chain),
+            7 => Some(Self::Grant),
             _ => None,
         }
     }

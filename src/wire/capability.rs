@@ -10,7 +10,9 @@ use crate::fields::Fields;
 use crate::hash::context;
 use crate::limits::{CAPABILITY_MAX, DELEGATION_DEPTH_MAX, RATE_CLASS_MAX};
 use crate::signed::Signed;
-use crate::{CapabilitySerial, Crypto, Domain, GroupId, NodeId, Rights, SecretKey, Signature, WallMillis};
+use crate::{
+    CapabilitySerial, Crypto, Domain, GroupId, NodeId, RevocationId, Rights, SecretKey, Signature, WallMillis,
+};
 
 const VERSION: u64 = 1;
 
@@ -131,6 +133,12 @@ impl Capability {
     #[must_use]
     pub const fn serial(&self) -> CapabilitySerial {
         self.serial
+    }
+
+    /// What takes it back when a floor record names it: its serial, its subject's id, and that of the invite it came by.
+    pub fn revocation_ids(&self) -> impl Iterator<Item = RevocationId> + use<> {
+        let invite = self.fields.invite.as_ref().map(RevocationId::of_invite);
+        [RevocationId::of_serial(self.serial), RevocationId::of_subject(&self.fields.subject)].into_iter().chain(invite)
     }
 
     /// Whether `time` lies in its life.

@@ -3,10 +3,11 @@
 //! They only read. What they refuse is counted and answered with a code; nothing is written under a sender's name
 //! before its signature and the payload's hash hold.
 
-use crosscast_wire::{Header, Policy, WallMillis};
+use crosscast_wire::{Header, Policy, Rights, WallMillis};
 
-use crate::Reject;
-use crate::limits;
+use crate::auth::chains::Chains;
+use crate::group::Group;
+use crate::{Reject, limits};
 
 /// The gate of time: not from the future, not too old to be pushed, not past its life.
 ///
@@ -26,15 +27,21 @@ pub(crate) fn time(header: &Header, answer: bool, now: WallMillis) -> Result<(),
     Ok(())
 }
 
-/// The gate of policy.
+/// The gate of policy. Life is judged at the message's own time, the floor as it is known now.
 ///
 /// # Errors
-/// [`Reject::NotAllowed`] when the sender may not publish under this policy.
-pub(crate) fn policy(header: &Header, policy: Policy) -> Result<(), Reject> {
-    match policy {
-        Policy::Open => Ok(()),
-        Policy::Keyholder if header.from.as_bytes() == header.to.as_bytes() => Ok(()),
-        // Chains are not read by this version, so nobody but the key itself is let through.
-        Policy::Keyholder | Policy::Capability => Err(Reject::NotAllowed),
+/// [`Reject::NotAllowed`] when the sender may not publish, [`Reject::NoChain`] when the chain it names is not known here.
+pub(crate) fn policy(header: &Header, group: &Group, chains: &Chains, now: WallMillis) -> Result<(), Reject> {
+    let policy = group.policy(now);
+    if policy == Policy::Open || header.from.as_bytes() == header.to.as_bytes() {
+        return Ok(());
+    }
+    let (Policy::Capability, Some(hash)) = (policy, &header.chain) else { return Err(Reject::NotAllowed) };
+    let known = chains.get(hash).ok_or(Reject::NoChain)?;
+    let own = known.group == group.id && known.subject == header.from;
+    if own && known.standing.allows(Rights::PUBLISH, header.time, group.floor.as_ref()) {
+        Ok(())
+    } else {
+        Err(Reject::NotAllowed)
     }
 }

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crosscast_port::{LogEntry, LogPos};
-use crosscast_wire::{Instance, MessageId, NodeId, Seq};
+use crosscast_wire::{ChainHash, Instance, MessageId, NodeId, Seq};
 
-use crate::Instant;
-use crate::limits;
+use crate::auth::standing::Standing;
+use crate::{Instant, limits};
 
 /// Where a feed stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) enum Mode {
 /// What one link gets of one group.
 pub(crate) struct Feed {
     pub(crate) mode: Mode,
+    /// What entitles the peer, where the policy asks for it: the chain it named and what that allows.
+    pub(crate) pass: Option<(ChainHash, Standing)>,
     have: BTreeMap<(NodeId, Instance), Seq>,
     frames: usize,
     resumed_at: Option<Instant>,
@@ -45,9 +47,10 @@ fn half(id: &MessageId) -> Known {
 }
 
 impl Feed {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(pass: Option<(ChainHash, Standing)>) -> Self {
         Self {
             mode: Mode::Waiting,
+            pass,
             have: BTreeMap::new(),
             frames: 0,
             resumed_at: None,

@@ -1,27 +1,45 @@
 //! A group at this node: its rights, keys and log, who is next to it, and what is about to be published.
 
+mod change;
 pub(crate) mod feed;
+pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod order;
 pub(crate) mod publish;
 pub(crate) mod reader;
 pub(crate) mod state;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use crosscast_port::{LinkId, LogId};
-use crosscast_seal::ContentKey;
-use crosscast_wire::{FloorRecord, GroupId, NodeId, Policy, SecretKey, WallMillis};
+use crosscast_wire::{
+    Chain, ContentKeyId, FloorRecord, GroupId, NodeId, Policy, RequestId, Rights, SecretKey, WallMillis,
+};
 
 use crate::auth::replay::Windows;
+use crate::auth::standing::Standing;
+use crate::{CommandId, Instant};
+
+pub(crate) use self::change::FloorChange;
 
 /// A group this node is part of.
 pub(crate) struct Group {
     pub(crate) id: GroupId,
     pub(crate) name: String,
     pub(crate) floor: Option<FloorRecord>,
+    /// What entitles the floor's signer, when that is not the group key.
+    pub(crate) floor_chain: Option<Chain>,
     pub(crate) secret: Option<SecretKey>,
-    pub(crate) content: Option<ContentKey>,
+    pub(crate) keys: keys::Keys,
+    /// What this node may do here, and what that comes to.
+    pub(crate) chain: Option<Chain>,
+    pub(crate) standing: Option<Standing>,
+    /// The invite that this node still has to be let in by.
+    pub(crate) invite: Option<SecretKey>,
+    pub(crate) asking: Asking,
+    /// Changes of the floor record that wait, and whether one waits for its signature.
+    pub(crate) floor_changes: VecDeque<(FloorChange, Option<CommandId>)>,
+    pub(crate) floor_under_way: bool,
     pub(crate) locators: Vec<String>,
     joined: WallMillis,
     pub(crate) log: log::Log,
@@ -40,8 +58,15 @@ impl Group {
             id,
             name: state.name,
             floor: state.floor,
+            floor_chain: state.floor_chain,
             secret: state.secret,
-            content: state.content,
+            keys: keys::Keys::new(state.contents),
+            standing: state.chain.as_ref().map(Standing::of),
+            chain: state.chain,
+            invite: state.invite,
+            asking: Asking::default(),
+            floor_changes: VecDeque::new(),
+            floor_under_way: false,
             locators: state.locators,
             log: log::Log::default(),
             windows: Windows::default(),
@@ -68,29 +93,51 @@ impl Group {
         self.floor.as_ref().map_or(0, |floor| floor.fields().number)
     }
 
+    /// Whether this node's own chain gives one of these rights now.
+    pub(crate) fn may(&self, any_of: Rights, now: WallMillis) -> bool {
+        self.standing.as_ref().is_some_and(|standing| standing.allows(any_of, now, self.floor.as_ref()))
+    }
+
     /// Who signs what this node publishes here; `None` when it may not.
     pub(crate) fn publishes_as(&self, node: NodeId, now: WallMillis) -> Option<NodeId> {
+        let own = || self.secret.as_ref().map(|_| NodeId::new(*self.id.as_bytes()));
         match self.policy(now) {
             Policy::Open => Some(node),
-            Policy::Keyholder => self.secret.as_ref().map(|_| NodeId::new(*self.id.as_bytes())),
-            Policy::Capability => None,
+            Policy::Keyholder => own(),
+            Policy::Capability if self.may(Rights::PUBLISH, now) => Some(node),
+            Policy::Capability => own(),
         }
     }
 
-    /// Whether payloads are to be sealed, as the floor says.
+    /// The key that payloads are to be sealed under, as the floor says; `None` for a group that does not seal.
+    pub(crate) fn sealing_key(&self) -> Option<ContentKeyId> {
+        self.floor.as_ref().and_then(|floor| floor.fields().content_key)
+    }
+
+    /// Whether payloads are to be sealed: a group without a floor is taken for one that is.
     pub(crate) fn is_sealed(&self) -> bool {
-        self.floor.as_ref().is_none_or(|floor| floor.fields().content_key.is_some())
+        self.floor.is_none() || self.sealing_key().is_some()
+    }
+
+    /// Whether the key that the floor names is missing here.
+    pub(crate) fn lacks_key(&self) -> bool {
+        self.sealing_key().is_some_and(|id| self.keys.find(&id).is_none())
     }
 
     /// What the store keeps of it.
     pub(crate) fn encode_state(&self) -> Vec<u8> {
-        state::encode(
-            &self.name,
-            self.floor.as_ref(),
-            self.secret.as_ref(),
-            self.content.as_ref(),
-            &self.locators,
-            self.joined,
-        )
+        state::encode(self)
     }
+}
+
+/// Whom this node has asked for rights or keys, and when it asks again.
+#[derive(Default)]
+pub(crate) struct Asking {
+    /// The last request under way.
+    pub(crate) request: Option<RequestId>,
+    pub(crate) tries: u32,
+    /// Not before this.
+    pub(crate) next: Instant,
+    /// The command that waits for the answer.
+    pub(crate) command: Option<CommandId>,
 }

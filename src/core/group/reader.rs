@@ -19,11 +19,14 @@ pub(crate) struct Reader {
     pub(crate) live: bool,
     /// Whether a read of the log is under way.
     pub(crate) reading: bool,
+    /// Whether it waits for a content key.
+    pub(crate) locked: bool,
 }
 
 impl Reader {
     pub(crate) fn new(id: ReaderId, source: Source, window: u32, after: LogPos) -> Self {
-        Self { id, source, window: u64::from(window).max(1), in_flight: 0, after, live: false, reading: false }
+        let window = u64::from(window).max(1);
+        Self { id, source, window, in_flight: 0, after, live: false, reading: false, locked: false }
     }
 
     /// Whether another message may be handed out: while anything is left of the window, so one always fits.

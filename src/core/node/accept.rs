@@ -13,6 +13,7 @@ use crate::peer::incoming::Arrival;
 use crate::{Node, Reject, SignatureCheck, Verdict, VerifyJob, limits};
 
 use super::Pending;
+use super::chains::chain_of;
 
 /// A message on its way through the gates.
 pub(super) struct Candidate {
@@ -24,8 +25,10 @@ pub(super) struct Candidate {
 
 impl Node {
     pub(super) fn on_message(&mut self, link: LinkId, arrival: Arrival, hop: Hop, message: Message) {
-        if let Err(reject) = self.gates(link, &message) {
-            return self.refuse_message(link, arrival, &message, reject);
+        match (self.gates(link, &message), chain_of(message.header())) {
+            (Ok(()), _) => {}
+            (Err(Reject::NoChain), Some((_, chain))) => return self.park(link, arrival, hop, message, chain),
+            (Err(reject), _) => return self.refuse_message(link, arrival, &message, reject),
         }
         let Some(state) = self.links.get(&link) else { return };
         let last: Option<(_, PathKind)> = Some((state.up.scheme.network(), state.up.path));
@@ -58,7 +61,7 @@ impl Node {
                     return Err(Reject::Duplicate);
                 }
                 group.windows.check(header.from, header.instance, header.seq, self.now.wall)?;
-                gate::policy(header, group.policy(self.now.wall))
+                gate::policy(header, group, &self.chains, self.now.wall)
             }
             Destination::Unicast(node) => {
                 if node != self.config.node {
@@ -131,7 +134,7 @@ impl Node {
         let (log, windows) = match header.to {
             Destination::Multicast(id) => {
                 let group = self.groups.get(&id).ok_or(Reject::UnknownTo)?;
-                gate::policy(header, group.policy(self.now.wall))?;
+                gate::policy(header, group, &self.chains, self.now.wall)?;
                 (&group.log, &group.windows)
             }
             Destination::Unicast(_) => (&self.inbox.log, &self.inbox.windows),
@@ -180,6 +183,7 @@ const fn code_of(reject: Reject) -> Option<RefuseCode> {
         Reject::NotAllowed => Some(RefuseCode::NotAllowed),
         Reject::WindowsFull | Reject::OverRate | Reject::InboxFull => Some(RefuseCode::Full),
         Reject::Replayed => Some(RefuseCode::Replayed),
+        Reject::NoChain => Some(RefuseCode::NoChain),
         Reject::BadSignature | Reject::BadPayload => Some(RefuseCode::Invalid),
         Reject::StoreFailed => Some(RefuseCode::Store),
         Reject::Malformed

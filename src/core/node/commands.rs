@@ -15,6 +15,10 @@ impl Node {
             Command::CreateGroup { .. }
                 | Command::JoinGroup { .. }
                 | Command::LeaveGroup { .. }
+                | Command::Invite { .. }
+                | Command::Grant { .. }
+                | Command::Revoke { .. }
+                | Command::SetPolicy { .. }
                 | Command::Send { .. }
                 | Command::AcknowledgeInbox { .. }
         );
@@ -26,7 +30,14 @@ impl Node {
             Command::CreateGroup { name, policy, public } => self.on_create_group(id, name, policy, public),
             Command::JoinGroup { ticket, name } => self.on_join_group(id, *ticket, name),
             Command::LeaveGroup { group } => self.on_leave_group(id, group),
-            Command::Invite { group, locators } => self.on_invite(id, group, &locators),
+            Command::Invite { group, options } => self.on_invite(id, group, &options),
+            Command::Grant { group, subject, rights, depth, life_ms } => {
+                let life_ms = life_ms.unwrap_or(super::granting::GRANT_LIFE_MS);
+                let wanted = super::issuing::Wanted { subject, rights, depth, life_ms, invite: None };
+                self.on_grant_command(id, group, wanted);
+            }
+            Command::Revoke { group, whom } => self.on_revoke(id, group, whom),
+            Command::SetPolicy { group, policy } => self.on_set_policy(id, group, policy),
             Command::Subscribe { source, since, window_bytes } => self.on_reader(id, source, since, window_bytes),
             Command::Consumed { reader, bytes } => self.on_consumed(reader, bytes),
             Command::Unsubscribe { reader } => self.on_unsubscribe(id, reader),

@@ -157,6 +157,10 @@ impl Node {
             tag: tag.pack(),
         };
         let log = LogId(*to.as_bytes());
+        if let Some(chain) = header.chain {
+            let time = header.time;
+            self.keep_chain(&chain, time);
+        }
         match to {
             Destination::Multicast(id) => {
                 let (mono, wall) = (self.now.mono, self.now.wall);
@@ -279,6 +283,7 @@ impl Node {
             }
         }
         self.trim_inbox();
+        self.release_chains();
         self.timers.set(Timer::Window, self.now.mono.plus_millis(super::WINDOW_TICK_MS));
     }
 }

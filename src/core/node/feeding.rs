@@ -3,9 +3,14 @@
 //! A link subscribes by SUBSCRIBE, before which the floor record has travelled; it is answered by our RESUME, so that
 //! each side learns what the other has. From then on the link's feed walks the log and goes live at its end.
 
-use crosscast_port::{LinkId, LogId, LogItem, LogPos, StoreOp, StoreOutcome};
-use crosscast_wire::{GroupId, Hop, Lane, RefuseCode, ResumeWindow, WallMillis, frame};
+use std::collections::BTreeSet;
 
+use crosscast_port::{LinkId, LogId, LogItem, LogPos, StoreOp, StoreOutcome};
+use crosscast_wire::{
+    Chain, ChainHash, GroupId, Header, Hop, Lane, MessageId, Policy, RefuseCode, ResumeWindow, WallMillis, frame,
+};
+
+use crate::auth::standing::Standing;
 use crate::group::feed::{Feed, Mode};
 use crate::group::log::Tag;
 use crate::peer::outgoing::Cargo;
@@ -29,45 +34,69 @@ impl Node {
         let Some(group) = self.groups.get(&id) else { return };
         let Some(state) = self.links.get_mut(&link).filter(|state| state.is_open()) else { return };
         if let Some(floor) = &group.floor {
-            state.out.push(frame::floor(floor, None));
+            state.out.push(frame::floor(floor, group.floor_chain.as_ref()));
         }
-        state.out.push(frame::subscribe(&id, true, None));
         self.dirty.insert(link);
+        self.subscribe_to(link, id);
         // The peer had asked before this node was part of the group.
-        if let Some(state) = self.links.get_mut(&link)
-            && state.foreign.remove(&id)
-        {
-            self.add_feed(link, id);
+        let asked = self.links.get_mut(&link).and_then(|state| state.foreign.remove(&id));
+        if let Some(chain) = asked {
+            self.on_subscribe(link, id, true, chain);
         }
     }
 
-    pub(super) fn on_subscribe(&mut self, link: LinkId, id: GroupId, on: bool) {
+    /// Says SUBSCRIBE, behind the chain that entitles this node.
+    pub(super) fn subscribe_to(&mut self, link: LinkId, id: GroupId) {
+        let hash = self.groups.get(&id).and_then(|group| group.chain.as_ref()).map(Chain::hash);
+        self.offer_chain(link, id, hash.as_ref());
+        if let Some(state) = self.links.get_mut(&link).filter(|state| state.is_open()) {
+            state.out.push(frame::subscribe(&id, true, hash.as_ref()));
+            self.dirty.insert(link);
+        }
+    }
+
+    pub(super) fn on_subscribe(&mut self, link: LinkId, id: GroupId, on: bool, chain: Option<ChainHash>) {
         let Some(state) = self.links.get_mut(&link) else { return };
         if !on {
             state.foreign.remove(&id);
-            state.feeds.remove(&id);
-            if let Some(group) = self.groups.get_mut(&id) {
-                group.neighbours.remove(&link);
-            }
-            return;
+            return self.drop_feed(link, id);
         }
-        if state.feeds.len().saturating_add(state.foreign.len()) >= limits::SUBSCRIPTIONS_PER_LINK {
+        let known = state.feeds.contains_key(&id) || state.foreign.contains_key(&id);
+        if !known && state.feeds.len().saturating_add(state.foreign.len()) >= limits::SUBSCRIPTIONS_PER_LINK {
             return self.blame(link, Reject::SubscriptionsFull);
         }
-        if self.groups.contains_key(&id) {
-            self.add_feed(link, id);
-        } else {
-            state.foreign.insert(id);
+        let pass = self.pass_for(link, id, chain);
+        let Some(state) = self.links.get_mut(&link) else { return };
+        match pass {
+            Some(pass) => self.add_feed(link, id, pass),
+            // A better one than it has, or none: what entitled it until now still does.
+            None if state.feeds.contains_key(&id) => {}
+            None => {
+                state.foreign.insert(id, chain);
+            }
         }
     }
 
-    fn add_feed(&mut self, link: LinkId, id: GroupId) {
+    /// Ends the feeding of a link.
+    pub(super) fn drop_feed(&mut self, link: LinkId, id: GroupId) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.feeds.remove(&id);
+            state.behind.remove(&id);
+        }
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.neighbours.remove(&link);
+        }
+    }
+
+    fn add_feed(&mut self, link: LinkId, id: GroupId, pass: Option<(ChainHash, Standing)>) {
         let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get_mut(&id)) else { return };
-        if state.feeds.contains_key(&id) {
+        state.foreign.remove(&id);
+        if let Some(feed) = state.feeds.get_mut(&id) {
             // Said again: our RESUME is on its way, and saying so costs the peer less than it would cost us.
+            feed.pass = pass;
             return;
         }
-        state.feeds.insert(id, Feed::new());
+        state.feeds.insert(id, Feed::new(pass));
         group.neighbours.insert(link);
         self.send_resume(link, id);
     }
@@ -109,6 +138,7 @@ impl Node {
         let bytes = committed.message.bytes();
         let lane = committed.tag.class.lane();
         let queue_max = self.config.sizes.lane_queue_bytes;
+        let chain = committed.message.header().chain;
         for link in neighbours {
             let Some(state) = self.links.get_mut(&link) else { continue };
             let queued = state.out.queued(lane).saturating_add(bytes.len() as u64);
@@ -131,6 +161,8 @@ impl Node {
                 continue;
             }
             feed.knows(&entry.id);
+            self.offer_chain(link, id, chain.as_ref());
+            let Some(state) = self.links.get_mut(&link) else { continue };
             let hop = Hop::new(0, committed.tag.hops, 0);
             state.out.push_data(hop.frame(bytes.clone(), lane), Cargo::Group(id, entry.id));
             self.dirty.insert(link);
@@ -188,6 +220,8 @@ impl Node {
             // Freed between question and answer, or unreadable: go past it.
             after = LogPos(after.0.saturating_add(1));
         }
+        let closed = group.policy(self.now.wall) == Policy::Capability;
+        let mut chains = BTreeSet::new();
         for LogItem { entry, bytes } in items {
             let lane = Tag::unpack(entry.tag).class.lane();
             if state.out.queued(lane) > self.config.sizes.lane_queue_bytes || entry.pos > group.log.durable {
@@ -198,16 +232,24 @@ impl Node {
                 let age = self.now.wall.0.saturating_sub(entry.arrived.0);
                 let hop = Hop::new(0, Tag::unpack(entry.tag).hops, u32::try_from(age).unwrap_or(u32::MAX));
                 feed.knows(&entry.id);
+                if closed {
+                    chains.extend(Header::parse_prefix(&bytes).ok().and_then(|(header, _)| header.chain));
+                }
                 state.out.push_data(hop.frame(bytes, lane), Cargo::Group(id, entry.id));
             }
         }
         feed.mode = Mode::Behind { after, reading: false };
         self.dirty.insert(link);
+        // Their lane goes first, so they still arrive before the messages.
+        for chain in chains {
+            self.offer_chain(link, id, Some(&chain));
+        }
     }
 
     pub(super) fn on_refuse(&mut self, link: LinkId, lane: Lane, number: u64, code: RefuseCode) {
         let Some(state) = self.links.get_mut(&link) else { return };
         match state.out.refused(lane, number) {
+            Ok(Cargo::Group(group, id)) if code == RefuseCode::NoChain => self.offer_again(link, group, &id),
             Ok(Cargo::Group(group, id)) => {
                 let feed = state.feeds.get_mut(&group).filter(|_| is_passing(code));
                 if let Some(feed) = feed {
@@ -219,6 +261,26 @@ impl Node {
             Ok(Cargo::Refused) => {}
             Err(reject) => self.blame(link, reject),
         }
+    }
+
+    /// The peer has not got, or has forgotten, the chain that a message names: both are sent again.
+    fn offer_again(&mut self, link: LinkId, id: GroupId, message: &MessageId) {
+        let pos = self.groups.get(&id).and_then(|group| group.log.position_of(message));
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some((pos, feed)) = pos.zip(state.feeds.get_mut(&id)) else { return };
+        feed.forgets(message);
+        state.chains.clear();
+        // A peer that never has it would be sent it for ever; what is over is left to the next RESUME.
+        if !state.offers_again.take(self.now.mono) {
+            return;
+        }
+        let before = LogPos(pos.0.saturating_sub(1));
+        feed.mode = match feed.mode {
+            Mode::Behind { after, .. } => Mode::Behind { after: after.min(before), reading: false },
+            Mode::Live => Mode::Behind { after: before, reading: false },
+            Mode::Waiting => Mode::Waiting,
+        };
+        self.mark_behind(link, id);
     }
 
     /// Sets when a group's gaps are looked at.

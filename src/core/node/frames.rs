@@ -79,12 +79,13 @@ impl Node {
             Frame::Refuse { lane, number, code } => self.on_refuse(link, lane, number, code),
             Frame::Close { code, .. } => self.on_close(link, code),
             Frame::Floor { floor, chain } => self.on_floor(link, *floor, chain.map(|chain| *chain)),
-            Frame::Subscribe { group, on, chain: _ } => self.on_subscribe(link, group, on),
+            Frame::Subscribe { group, on, chain } => self.on_subscribe(link, group, on, chain),
             Frame::Resume { group, windows, more } => self.on_resume(link, group, &windows, more),
-            // Chains are not read by this version: a capability group is closed to all but its key here.
-            Frame::Chain(_) | Frame::Skipped(_) => {}
+            Frame::Chain(chain) => self.on_chain(link, *chain),
+            Frame::Skipped(_) => {}
             // Requests, searches and convictions are answered in rooms of their own.
-            Frame::Ask { .. } | Frame::Locate { .. } | Frame::Equivocation(_) => {}
+            Frame::Ask { hops, request } => self.on_ask(link, hops, *request),
+            Frame::Locate { .. } | Frame::Equivocation(_) => {}
             Frame::Hello(_) | Frame::Proof(_) | Frame::Message { .. } => self.blame(link, Reject::OutOfPlace),
         }
     }

@@ -4,17 +4,20 @@ use bytes::Bytes;
 use crosscast_port::{LinkId, Space, Write};
 use crosscast_seal::ContentKey;
 use crosscast_wire::{
-    Chain, Domain, FloorFields, FloorRecord, GroupId, Locator, Policy, Rights, SecretKey, Signature, Ticket,
-    TicketFields, WallMillis, frame,
+    Domain, FloorFields, FloorRecord, GroupId, Locator, Policy, SecretKey, Signature, Ticket, WallMillis, frame,
 };
 
+use crate::auth::register;
 use crate::group::Group;
 use crate::group::publish::Publisher;
 use crate::group::state::GroupState;
-use crate::{CommandId, Node, Refusal, Reject, Reply, SignJob, SignKey, SignatureCheck, Verdict, VerifyJob, limits};
+use crate::timer::Timer;
+use crate::{CommandId, Node, Refusal, Reply, SignJob, SignKey, Verdict, VerifyJob, limits};
 
 use super::Pending;
+use super::chains::chain_checks;
 use super::commit::After;
+use super::floors::floor_job;
 
 /// A group whose first floor record waits for its signature.
 pub(super) struct NewGroup {
@@ -36,9 +39,6 @@ impl Node {
     pub(super) fn on_create_group(&mut self, command: CommandId, name: String, policy: Policy, public: bool) {
         if let Some(refusal) = self.new_group_refusal(&name, None) {
             return self.reply(command, Reply::Refused(refusal));
-        }
-        if policy == Policy::Capability {
-            return self.reply(command, Reply::Refused(Refusal::Unsupported));
         }
         let secret = SecretKey::new(self.keys.bytes());
         let content = if public { None } else { Some(ContentKey::new(self.keys.bytes())) };
@@ -84,20 +84,27 @@ impl Node {
             return self.reply(command, Reply::Refused(refusal));
         }
         let id = floor.fields().group;
+        let closed = floor.fields().policy == Policy::Capability;
         let state = GroupState {
             name,
             floor: Some(floor),
             secret: Some(secret),
-            content,
-            locators: Vec::new(),
+            contents: content.into_iter().collect(),
             joined: self.now.wall,
+            ..GroupState::default()
         };
         self.add_group(id, state);
-        let ticket = self.ticket(id, &[]).map(Box::new);
+        if closed { self.issue_own(id, Some(command)) } else { self.reply_created(command, id) }
+    }
+
+    /// A group is made: its maker gets a ticket, which in a group of capabilities lets nobody in by itself.
+    pub(super) fn reply_created(&mut self, command: CommandId, id: GroupId) {
+        let locators = self.ticket_locators(&[]);
+        let ticket = self.ticket(id, None, &locators).map(Box::new);
         self.reply_group(command, id, ticket);
     }
 
-    fn reply_group(&mut self, command: CommandId, id: GroupId, ticket: Option<Box<Ticket>>) {
+    pub(super) fn reply_group(&mut self, command: CommandId, id: GroupId, ticket: Option<Box<Ticket>>) {
         let name = self.groups.get(&id).map(|group| group.name.clone()).unwrap_or_default();
         self.after_commit(After::Reply(command, Reply::Group { group: id, name, ticket }));
     }
@@ -120,7 +127,7 @@ impl Node {
         }
     }
 
-    fn keep_group(&mut self, id: GroupId) {
+    pub(super) fn keep_group(&mut self, id: GroupId) {
         if let Some(state) = self.groups.get(&id).map(Group::encode_state) {
             self.put(Space::Group, id.as_bytes(), state);
         }
@@ -135,12 +142,12 @@ impl Node {
         if let Some(refusal) = self.new_group_refusal(&name, Some(id)) {
             return self.reply(command, Reply::Refused(refusal));
         }
-        let floor = &ticket.fields().floor;
-        // Without chains only the group key itself vouches for a floor.
-        if floor.fields().group != id || !floor.is_backed_by(None) {
-            return self.reply(command, Reply::Refused(Refusal::BadTicket));
+        let fields = ticket.fields();
+        let mut job = VerifyJob { signatures: Vec::new(), payload: None };
+        if fields.floor.is_backed_by(None) {
+            job = floor_job(&fields.floor, None);
         }
-        let job = floor_job(floor, None);
+        job.signatures.extend(fields.invite_chain.iter().flat_map(chain_checks));
         self.verify(Pending::TicketCheck(Box::new(Joining { command, name, ticket })), job);
     }
 
@@ -154,20 +161,36 @@ impl Node {
         if let Some(refusal) = self.new_group_refusal(&name, Some(id)) {
             return self.reply(command, Reply::Refused(refusal));
         }
-        if !self.groups.contains_key(&id) {
-            let content = fields.content_key.as_ref().map(|key| ContentKey::new(*key.expose()));
-            let floor = Some(fields.floor.clone());
-            let state = GroupState {
-                name,
-                floor,
-                secret: None,
-                content,
-                locators: fields.locators.clone(),
-                joined: self.now.wall,
-            };
-            self.add_group(id, state);
+        if self.groups.contains_key(&id) {
+            return self.reply_group(command, id, None);
         }
-        self.reply_group(command, id, None);
+        let invite = fields.invite.clone();
+        let state = GroupState {
+            name,
+            // A record of somebody other than the group key comes with what entitles him, from a neighbour.
+            floor: Some(fields.floor.clone()).filter(|floor| floor.is_backed_by(None)),
+            contents: fields.content_key.iter().map(|key| ContentKey::new(*key.expose())).collect(),
+            locators: fields.locators.clone(),
+            joined: self.now.wall,
+            invite: invite.clone().filter(|_| fields.invite_chain.is_none()),
+            ..GroupState::default()
+        };
+        self.add_group(id, state);
+        match (&fields.invite_chain, invite) {
+            (Some(above), Some(invite)) => self.join_by_chain(command, invite, above),
+            (Some(_), None) | (None, _) => self.await_admission(command, id),
+        }
+    }
+
+    /// Answers a join at once where nobody has to be asked, else when somebody has answered.
+    fn await_admission(&mut self, command: CommandId, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.policy(self.now.wall) != Policy::Capability {
+            return self.reply_group(command, id, None);
+        }
+        group.asking.command = Some(command);
+        self.timers.set(Timer::Ask(id), self.now.mono.plus_millis(ADMISSION_MS));
+        self.consider_asking(id);
     }
 
     pub(super) fn on_leave_group(&mut self, command: CommandId, id: GroupId) {
@@ -176,8 +199,8 @@ impl Node {
         };
         for link in &group.neighbours {
             if let Some(state) = self.links.get_mut(link) {
-                state.feeds.remove(&id);
-                state.foreign.insert(id);
+                let feed = state.feeds.remove(&id);
+                state.foreign.insert(id, feed.and_then(|feed| feed.pass).map(|(hash, _)| hash));
             }
         }
         let open: Vec<LinkId> = self.links.values().filter(|state| state.is_open()).map(|state| state.id).collect();
@@ -187,7 +210,11 @@ impl Node {
                 self.dirty.insert(link);
             }
         }
-        self.timers.cancel(crate::timer::Timer::Gap(id));
+        for entry in self.register.forget(id) {
+            self.write(Write::Delete { space: Space::Grant, key: register::key(id, &entry).into() });
+        }
+        self.timers.cancel(Timer::Ask(id));
+        self.timers.cancel(Timer::Gap(id));
         self.readers.retain(|_, reader| reader.source != crate::Source::Group(id));
         let (log, through) = (group.log_id(), group.log.last());
         let (last_seq, waiting) = group.publisher.close();
@@ -202,104 +229,9 @@ impl Node {
         self.write(Write::Delete { space: Space::Group, key: Bytes::copy_from_slice(id.as_bytes()) });
         self.after_commit(After::Reply(command, Reply::Done));
     }
-
-    pub(super) fn on_invite(&mut self, command: CommandId, id: GroupId, locators: &[Locator]) {
-        let reply = match self.groups.contains_key(&id) {
-            false => Reply::Refused(Refusal::UnknownGroup),
-            true => match self.ticket(id, locators) {
-                Some(ticket) => Reply::Ticket(Box::new(ticket)),
-                None => Reply::Refused(Refusal::TooLarge),
-            },
-        };
-        self.reply(command, reply);
-    }
-
-    fn ticket(&self, id: GroupId, locators: &[Locator]) -> Option<Ticket> {
-        let group = self.groups.get(&id)?;
-        let own: Vec<Locator> =
-            self.listening.iter().map(|locator| locator.clone().with_node(self.config.node)).collect();
-        let chosen = if locators.is_empty() { own.as_slice() } else { locators };
-        let fields = TicketFields {
-            group: id,
-            name: group.name.clone(),
-            floor: group.floor.clone()?,
-            invite: None,
-            content_key: group.content.as_ref().map(|key| SecretKey::new(*key.expose())),
-            allows: Rights::PUBLISH | Rights::SUBSCRIBE,
-            locators: chosen.iter().take(8).map(ToString::to_string).collect(),
-            invite_chain: None,
-            invite_until: None,
-        };
-        Ticket::new(fields).ok()
-    }
-
-    pub(super) fn on_floor(&mut self, link: LinkId, floor: FloorRecord, chain: Option<Chain>) {
-        let Some(group) = self.groups.get(&floor.fields().group) else { return };
-        match floor.fields().number.cmp(&group.floor_number()) {
-            // Every link-up begins with it.
-            std::cmp::Ordering::Equal => return,
-            std::cmp::Ordering::Less => return self.rejects.count(Reject::OldFloor),
-            std::cmp::Ordering::Greater => {}
-        }
-        if !floor.is_backed_by(chain.as_ref()) {
-            return self.blame(link, Reject::BadFloor);
-        }
-        let job = floor_job(&floor, chain.as_ref());
-        self.verify(Pending::FloorCheck(link, Box::new(floor)), job);
-    }
-
-    pub(super) fn on_floor_checked(&mut self, link: LinkId, floor: FloorRecord, verdict: Verdict) {
-        let id = floor.fields().group;
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        if verdict != Verdict::Good {
-            return self.blame(link, Reject::BadFloor);
-        }
-        let looser =
-            openness(floor.fields().policy) > group.floor.as_ref().map_or(0, |old| openness(old.fields().policy));
-        if looser && floor.fields().signer.is_some() {
-            return self.blame(link, Reject::BadFloor);
-        }
-        if floor.fields().number <= group.floor_number() {
-            return;
-        }
-        let neighbours: Vec<LinkId> = group.neighbours.iter().copied().filter(|other| *other != link).collect();
-        let frame = frame::floor(&floor, None);
-        group.floor = Some(floor);
-        self.keep_group(id);
-        for other in neighbours {
-            if let Some(state) = self.links.get_mut(&other) {
-                state.out.push(frame.clone());
-                self.dirty.insert(other);
-            }
-        }
-    }
 }
 
 /// 365 days: the maker of an open group need not come back to keep it open; a tighter policy is a new record.
-const FLOOR_LIFE_MS: u64 = 365 * 24 * 3_600_000;
-
-/// How many may publish: a record that raises this must be the group key's own.
-const fn openness(policy: Policy) -> u8 {
-    match policy {
-        Policy::Keyholder => 0,
-        Policy::Capability => 1,
-        Policy::Open => 2,
-    }
-}
-
-/// The signatures that a floor record and its chain stand on.
-fn floor_job(floor: &FloorRecord, chain: Option<&Chain>) -> VerifyJob {
-    let own = SignatureCheck {
-        key: *floor.signer_key(),
-        domain: Domain::Floor,
-        body: Bytes::copy_from_slice(floor.body()),
-        signature: *floor.signature(),
-    };
-    let links = chain.into_iter().flat_map(Chain::links).map(|link| SignatureCheck {
-        key: *link.fields().issuer.as_bytes(),
-        domain: Domain::Capability,
-        body: Bytes::copy_from_slice(link.body()),
-        signature: *link.signature(),
-    });
-    VerifyJob { signatures: std::iter::once(own).chain(links).collect(), payload: None }
-}
+pub(super) const FLOOR_LIFE_MS: u64 = 365 * 24 * 3_600_000;
+/// 20 s: how long a join waits when there is no link yet over which to ask.
+const ADMISSION_MS: u64 = 20_000;

@@ -82,6 +82,7 @@ impl Node {
         }
         let Some(state) = self.links.remove(&link) else { return };
         self.dirty.remove(&link);
+        self.parked.remove(&link);
         for command in state.ping.into_iter().flat_map(|ping| ping.asked_by) {
             self.reply(command, Reply::Refused(Refusal::NotLinked));
         }

@@ -4,12 +4,17 @@
 //! this one. Children never call each other: what one decides, the parent hands to the next.
 
 mod accept;
+mod asking;
+mod chains;
 mod commands;
 mod commit;
 mod feeding;
+mod floors;
 mod frames;
+mod granting;
 mod groups;
 mod handshake;
+mod issuing;
 mod links;
 mod locating;
 mod publishing;
@@ -22,8 +27,10 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crosscast_port::{LinkId, ListenError, LogPos, OpId, Recovered, StoreOp, StoreOutcome};
-use crosscast_wire::{GroupId, Locator, MessageId, NodeId, Signature};
+use crosscast_wire::{Chain, Grant, GroupId, JoinRequest, Locator, MessageId, NodeId, Signature};
 
+use crate::auth::chains::Chains;
+use crate::auth::register::Register;
 use crate::group::Group;
 use crate::group::reader::Reader;
 use crate::peer::dial::Targets;
@@ -46,7 +53,13 @@ enum Pending {
     ProofSign(LinkId),
     ProofCheck(LinkId),
     FloorSign(Box<NewGroup>),
-    FloorCheck(LinkId, Box<crosscast_wire::FloorRecord>),
+    FloorCheck(LinkId, Box<floors::Offered>),
+    ChainCheck(LinkId, Box<Chain>),
+    CapabilitySign(Box<issuing::Unissued>),
+    FloorChangeSign(Box<issuing::Unfloored>),
+    AskSign(Box<asking::Unasked>),
+    AskCheck(LinkId, u8, Box<JoinRequest>),
+    GrantCheck(Box<Grant>),
     TicketCheck(Box<Joining>),
     MessageSign(Box<Unsigned>),
     MessageCheck(Box<Candidate>),
@@ -92,6 +105,11 @@ pub struct Node {
     expiries: BTreeSet<(crosscast_wire::WallMillis, MessageId)>,
     /// Messages under verification, with the copies that arrived meanwhile.
     checking: BTreeMap<MessageId, Vec<Candidate>>,
+    chains: Chains,
+    register: Register,
+    requests: asking::Requests,
+    /// Messages that wait for their chain.
+    parked: BTreeMap<LinkId, VecDeque<chains::Parked>>,
     shutdown: Option<CommandId>,
 }
 
@@ -128,6 +146,10 @@ impl Node {
             own: BTreeMap::new(),
             expiries: BTreeSet::new(),
             checking: BTreeMap::new(),
+            chains: Chains::default(),
+            register: Register::default(),
+            requests: asking::Requests::default(),
+            parked: BTreeMap::new(),
             shutdown: None,
             config,
         };
@@ -175,6 +197,8 @@ impl Node {
             Timer::Window => self.on_window(),
             Timer::Expiry => self.on_expiry(),
             Timer::Store => self.on_store_retry(),
+            Timer::Parked => self.on_parked_due(),
+            Timer::Ask(group) => self.on_ask_due(group),
             Timer::Shutdown => self.on_shutdown_due(),
         }
     }
@@ -182,6 +206,9 @@ impl Node {
     fn on_signed(&mut self, op: OpId, signature: Signature) {
         match self.ops.remove(&op) {
             Some(Pending::ProofSign(link)) => self.on_proof_signed(link, signature),
+            Some(Pending::CapabilitySign(unissued)) => self.on_capability_signed(*unissued, &signature),
+            Some(Pending::FloorChangeSign(unfloored)) => self.on_floor_change_signed(*unfloored, &signature),
+            Some(Pending::AskSign(unasked)) => self.on_ask_signed(*unasked, &signature),
             Some(Pending::FloorSign(group)) => self.on_floor_signed(*group, &signature),
             Some(Pending::MessageSign(unsigned)) => self.on_message_signed(*unsigned, &signature),
             other => self.put_back(op, other),
@@ -192,6 +219,9 @@ impl Node {
         match self.ops.remove(&op) {
             Some(Pending::ProofCheck(link)) => self.on_proof_checked(link, verdict),
             Some(Pending::FloorCheck(link, floor)) => self.on_floor_checked(link, *floor, verdict),
+            Some(Pending::AskCheck(link, hops, request)) => self.on_ask_checked(link, hops, *request, verdict),
+            Some(Pending::GrantCheck(grant)) => self.on_grant_checked(*grant, verdict),
+            Some(Pending::ChainCheck(link, chain)) => self.on_chain_checked(link, &chain, verdict),
             Some(Pending::TicketCheck(joining)) => self.on_ticket_checked(*joining, verdict),
             Some(Pending::MessageCheck(candidate)) => self.on_message_checked(*candidate, verdict),
             other => self.put_back(op, other),

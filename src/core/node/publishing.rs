@@ -1,13 +1,14 @@
 //! Publishing: entries gather, become a sealed and signed message, are committed, and their outcome is followed.
 
 use bytes::Bytes;
-use crosscast_seal::{Sealing, Suite, seal_payload};
+use crosscast_seal::{ContentKey, Sealing, Suite, seal_payload};
 use crosscast_wire::limits::LIFE_MAX_MS;
 use crosscast_wire::{
-    Class, Codec, Destination, Domain, Entry, GroupId, HeaderDraft, Message, MessageId, NodeId, Order, PayloadHash,
-    RefuseCode, Signature, State, WallMillis, assemble, encode_entries,
+    Chain, Class, Codec, Destination, Domain, Entry, GroupId, HeaderDraft, Message, MessageId, NodeId, Order,
+    PayloadHash, Policy, RefuseCode, Signature, State, WallMillis, assemble, encode_entries,
 };
 
+use crate::group::Group;
 use crate::group::log::Tag;
 use crate::group::publish::{self, Batch};
 use crate::timer::Timer;
@@ -46,7 +47,7 @@ impl Node {
             Some(_) if self.is_store_failing() => Some(Refusal::Store),
             Some(_) if entries.is_empty() => Some(Refusal::Empty),
             Some(group) if group.publishes_as(self.config.node, self.now.wall).is_none() => Some(Refusal::NotAllowed),
-            Some(group) if group.is_sealed() && group.content.is_none() => Some(Refusal::NotAllowed),
+            Some(group) if group.is_sealed() && self.sealing_key(group).is_none() => Some(Refusal::NoKey),
             Some(group) if group.publisher.waiting_bytes >= self.config.sizes.gather_bytes => Some(Refusal::Busy),
             Some(group) if self.own.len() >= limits::OUTCOMES && !group.neighbours.is_empty() => Some(Refusal::Busy),
             Some(_) => None,
@@ -96,8 +97,11 @@ impl Node {
         let now = self.now.wall;
         let nonce = self.keys.bytes();
         let crypto = self.config.crypto.clone();
+        let group = self.groups.get(&id).ok_or(Refusal::UnknownGroup)?;
+        let content = self.sealing_key(group).cloned();
         let group = self.groups.get_mut(&id).ok_or(Refusal::UnknownGroup)?;
         let from = group.publishes_as(self.config.node, now).ok_or(Refusal::NotAllowed)?;
+        let closed = group.policy(now) == Policy::Capability && from == self.config.node;
         let inner = encode_entries(&batch.entries).map_err(|_| Refusal::TooLarge)?;
         let sealed = group.is_sealed();
         let draft = HeaderDraft {
@@ -110,13 +114,13 @@ impl Node {
             class: batch.class,
             order: Order::Fifo,
             deps: Vec::new(),
-            chain: None,
+            chain: group.chain.as_ref().filter(|_| closed).map(Chain::hash),
             recipients: Vec::new(),
             codec: if sealed { Codec::Sealed } else { Codec::Entries },
             count: u16::try_from(batch.entries.len()).map_err(|_| Refusal::TooLarge)?,
         };
         let payload = if sealed {
-            let content = group.content.as_ref().ok_or(Refusal::NotAllowed)?;
+            let content = content.ok_or(Refusal::NoKey)?;
             let key = content.for_sender(id.as_bytes(), &from, self.config.instance);
             let sealing = Sealing {
                 suite: Suite::preferred(crypto.as_ref()),
@@ -138,6 +142,11 @@ impl Node {
         let key = self.sign_key(id, from);
         let unsigned = Unsigned { header: header.bytes.into(), payload, to: draft.to, id: header.id };
         Ok((unsigned, key, draft.expires))
+    }
+
+    /// What a group's payloads are sealed under now.
+    fn sealing_key<'a>(&self, group: &'a Group) -> Option<&'a ContentKey> {
+        group.sealing_key().and_then(|named| group.keys.sealing(&named, self.now.mono))
     }
 
     /// Whose key signs for `from` in a group.

@@ -68,6 +68,10 @@ impl Node {
                 self.pump_reader(id);
                 continue;
             }
+            if delivery.is_none() && self.is_locked(source, &committed.message) {
+                self.lock_reader(id);
+                continue;
+            }
             if delivery.is_none() {
                 let gap =
                     self.log_of(source).and_then(|(log, _)| log.find(committed.pos)).is_some_and(|entry| entry.gap);
@@ -100,10 +104,42 @@ impl Node {
         }
     }
 
+    /// Whether a message is sealed under a key that this node is about to get: it is not for skipping.
+    fn is_locked(&self, source: Source, message: &Message) -> bool {
+        let Source::Group(id) = source else { return false };
+        let Some(group) = self.groups.get(&id).filter(|group| group.lacks_key()) else { return false };
+        match Payload::of_message(message) {
+            Ok(Payload::Sealed(sealed)) => group.keys.find(&sealed.key_id).is_none(),
+            Ok(Payload::Entries(_) | Payload::Nested(_) | Payload::Manifest(_)) | Err(_) => false,
+        }
+    }
+
+    /// A reader stops before a message that cannot be opened yet; it goes on when the key comes, and looks again at
+    /// every tick, so that what is trimmed meanwhile is told as a gap.
+    fn lock_reader(&mut self, id: ReaderId) {
+        if let Some(reader) = self.readers.get_mut(&id) {
+            reader.live = false;
+            reader.locked = true;
+        }
+    }
+
+    /// Lets the readers of a group look again at what they could not open.
+    pub(super) fn unlock_readers(&mut self, id: crosscast_wire::GroupId) {
+        let locked = |reader: &&mut Reader| reader.locked && reader.source == Source::Group(id);
+        let mut ids = Vec::new();
+        for reader in self.readers.values_mut().filter(locked) {
+            reader.locked = false;
+            ids.push(reader.id);
+        }
+        for reader in ids {
+            self.pump_reader(reader);
+        }
+    }
+
     /// Reads on for a reader that is behind and has room.
     fn pump_reader(&mut self, id: ReaderId) {
         let Some(reader) = self.readers.get(&id) else { return };
-        if reader.reading || reader.live || !reader.has_room() {
+        if reader.reading || reader.live || reader.locked || !reader.has_room() {
             return;
         }
         let (source, mut after) = (reader.source, reader.after);
@@ -150,7 +186,11 @@ impl Node {
             if released <= reader.after {
                 continue;
             }
-            let delivery = match Message::parse(bytes) {
+            let parsed = Message::parse(bytes);
+            if parsed.as_ref().is_ok_and(|message| self.is_locked(source, message)) {
+                return self.lock_reader(id);
+            }
+            let delivery = match parsed {
                 Ok(message) => self.open(source, &message, Tag::unpack(entry.tag), released, entry.gap),
                 Err(_) => None,
             };
@@ -192,7 +232,7 @@ impl Node {
         }))
     }
 
-    fn entries(&self, message: &Message) -> Option<Entries> {
+    pub(super) fn entries(&self, message: &Message) -> Option<Entries> {
         let header = message.header();
         let sealed = match Payload::of_message(message) {
             Ok(Payload::Entries(entries)) => return Some(entries),
@@ -201,7 +241,7 @@ impl Node {
         };
         let key = match header.to {
             Destination::Multicast(id) => {
-                let content = self.groups.get(&id)?.content.as_ref()?;
+                let content = self.groups.get(&id)?.keys.find(&sealed.key_id)?;
                 content.for_sender(id.as_bytes(), &header.from, header.instance)
             }
             Destination::Unicast(node) => {

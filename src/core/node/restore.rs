@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use crosscast_port::{LogEntry, LogId, LogPos, Recovered, Space};
-use crosscast_wire::{GroupId, Instance, Locator, NodeId, Seq, WallMillis};
+use crosscast_wire::{Chain, GroupId, Instance, Locator, NodeId, Seq, WallMillis};
 
+use crate::auth::register;
 use crate::group::Group;
 use crate::group::log::Log;
 use crate::group::state;
@@ -24,6 +25,12 @@ impl Node {
         for (space, key, value) in &pairs {
             match space {
                 Space::Group | Space::Meta => {}
+                Space::Chain => self.restore_chain(value),
+                Space::Grant => {
+                    if let Some((group, entry, record)) = register::read(key, value) {
+                        self.register.set(group, entry, record);
+                    }
+                }
                 Space::Cursor => self.restore_cursor(key, value),
                 Space::Pin => self.restore_pin(key, value),
                 Space::Window => self.restore_window(key, value),
@@ -43,6 +50,13 @@ impl Node {
         let locators = state.locators.iter().filter_map(|text| text.parse().ok()).collect();
         self.groups.insert(id, Group::new(id, state));
         locators
+    }
+
+    /// A chain in the store was checked before it was put there.
+    fn restore_chain(&mut self, value: &Bytes) {
+        if let Ok(chain) = Chain::parse(value) {
+            let _ = self.chains.insert(&chain, value.clone(), true);
+        }
     }
 
     fn restore_cursor(&mut self, key: &Bytes, value: &Bytes) {

@@ -20,7 +20,7 @@ use super::publishing::Unsigned;
 
 impl Node {
     pub(super) fn on_send(&mut self, command: CommandId, to: NodeId, payload: Bytes, life_ms: Option<u64>) {
-        match self.build_unicast(to, payload, life_ms) {
+        match self.build_unicast(to, Entry::new(payload), life_ms) {
             Ok((unsigned, expires)) => {
                 self.reply(command, Reply::Published { id: unsigned.id, first_index: 0 });
                 self.follow(unsigned.id, unsigned.to, unsigned.payload.len() as u64, expires);
@@ -31,16 +31,29 @@ impl Node {
         }
     }
 
+    /// Sends an entry of the node's own business: nobody follows what becomes of it.
+    pub(super) fn send_quietly(&mut self, to: NodeId, entry: Entry, life_ms: u64) {
+        if let Ok((unsigned, _)) = self.build_unicast(to, entry, Some(life_ms)) {
+            let job = SignJob { key: SignKey::Node, domain: Domain::Message, body: unsigned.header.clone() };
+            self.sign(Pending::MessageSign(Box::new(unsigned)), job);
+        }
+    }
+
+    /// Whether something can be sealed for a node and sent to it now.
+    pub(super) fn can_reach(&self, node: NodeId) -> bool {
+        self.outbox.prekey(&node).is_some() && self.next_hop(node.as_bytes()).is_some()
+    }
+
     fn build_unicast(
         &mut self,
         to: NodeId,
-        payload: Bytes,
+        entry: Entry,
         life_ms: Option<u64>,
     ) -> Result<(Unsigned, WallMillis), Refusal> {
-        if payload.len() > ENTRY_MAX {
+        if entry.payload.len() > ENTRY_MAX {
             return Err(Refusal::TooLarge);
         }
-        if !self.outbox.has_room(payload.len()) || self.own.len() >= limits::OUTCOMES {
+        if !self.outbox.has_room(entry.payload.len()) || self.own.len() >= limits::OUTCOMES {
             return Err(Refusal::Busy);
         }
         if !self.outbox.knows_or_has_room(&to) {
@@ -49,7 +62,7 @@ impl Node {
         let own = to == self.config.node;
         let prekey = if own { Some(prekey_public(&self.config.prekey)) } else { self.outbox.prekey(&to) };
         let prekey = prekey.ok_or(Refusal::NotLinked)?;
-        let inner = encode_entries(&[Entry::new(payload)]).map_err(|_| Refusal::TooLarge)?;
+        let inner = encode_entries(&[entry]).map_err(|_| Refusal::TooLarge)?;
         let (now, me, instance) = (self.now.wall, self.config.node, self.config.instance);
         let life_ms = life_ms.unwrap_or(self.config.times.window_ms).min(LIFE_MAX_MS);
         let draft = HeaderDraft {

@@ -1,15 +1,16 @@
 //! One link: its hello, its two halves, what it is fed, and how alive it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use crosscast_port::{LinkId, LinkUp, Role};
-use crosscast_wire::{GroupId, Hello, Instance, NodeId, RawFrame, WallMillis};
+use crosscast_wire::{ChainHash, GroupId, Hello, Instance, NodeId, RawFrame, WallMillis};
 
+use crate::auth::bucket::Bucket;
 use crate::group::feed::Feed;
 use crate::peer::incoming::Incoming;
 use crate::peer::outgoing::Outgoing;
-use crate::{CommandId, Instant};
+use crate::{CommandId, Instant, limits};
 
 /// A peer: one run of one node.
 pub(crate) type PeerKey = (NodeId, Instance);
@@ -45,6 +46,35 @@ pub(crate) struct Ping {
     pub(crate) asked_by: Vec<CommandId>,
 }
 
+/// Which chains a peer was sent, the newest of them.
+#[derive(Default)]
+pub(crate) struct SentChains {
+    sent: BTreeSet<ChainHash>,
+    order: VecDeque<ChainHash>,
+}
+
+impl SentChains {
+    /// Books a chain as sent; whether it was not yet.
+    pub(crate) fn add(&mut self, hash: ChainHash) -> bool {
+        let fresh = self.sent.insert(hash);
+        if fresh {
+            self.order.push_back(hash);
+            if self.order.len() > limits::CHAINS_SENT
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.sent.remove(&oldest);
+            }
+        }
+        fresh
+    }
+
+    /// The peer has lost them: what it needs is sent again.
+    pub(crate) fn clear(&mut self) {
+        self.sent.clear();
+        self.order.clear();
+    }
+}
+
 /// One link.
 pub(crate) struct Link {
     pub(crate) id: LinkId,
@@ -57,8 +87,9 @@ pub(crate) struct Link {
     pub(crate) feeds: BTreeMap<GroupId, Feed>,
     /// Groups whose feed walks the log.
     pub(crate) behind: BTreeSet<GroupId>,
-    /// Groups the peer subscribes to that this node is not part of.
-    pub(crate) foreign: BTreeSet<GroupId>,
+    /// Groups the peer subscribes to that it is not fed, with the chain it names: this node is not part of them, or the
+    /// peer is not entitled now.
+    pub(crate) foreign: BTreeMap<GroupId, Option<ChainHash>>,
     /// When our RESUME for a group went out: its answers may be older than what is pushed.
     pub(crate) asked: BTreeMap<GroupId, Instant>,
     pub(crate) since: WallMillis,
@@ -66,6 +97,16 @@ pub(crate) struct Link {
     pub(crate) ping: Option<Ping>,
     pub(crate) rtt_us: Option<u64>,
     pub(crate) bad_signatures: u32,
+    /// Chains the peer was sent.
+    pub(crate) chains: SentChains,
+    /// How often messages are offered again for want of their chain.
+    pub(crate) offers_again: Bucket,
+    /// Requests of others that the peer may still bring.
+    pub(crate) requests: Bucket,
+    /// Which floor of a group the peer was told of in answer to an older one.
+    pub(crate) floors_told: BTreeMap<GroupId, u64>,
+    /// Chains of the peer under verification.
+    pub(crate) chain_checks: usize,
 }
 
 impl Link {
@@ -80,7 +121,12 @@ impl Link {
             inn: Incoming::new(credit),
             feeds: BTreeMap::new(),
             behind: BTreeSet::new(),
-            foreign: BTreeSet::new(),
+            foreign: BTreeMap::new(),
+            chains: SentChains::default(),
+            offers_again: Bucket::new(limits::OFFERS_AGAIN, limits::OFFERS_AGAIN_PER_S, mono),
+            requests: Bucket::new(limits::REQUESTS_PER_LINK, limits::REQUESTS_PER_LINK_PER_S, mono),
+            floors_told: BTreeMap::new(),
+            chain_checks: 0,
             asked: BTreeMap::new(),
             since: wall,
             last_heard: mono,

@@ -100,6 +100,7 @@ impl<M: Machine> Host<M> {
             choice_seed: self.prng.bytes32(),
             key_seed: self.prng.bytes32(),
             prekey: self.spec.prekey,
+            successor: None,
             crypto: Arc::new(memo.with_fast_aes(self.spec.fast_aes)),
             times: self.spec.times,
             sizes: self.spec.sizes,

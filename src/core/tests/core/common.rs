@@ -51,6 +51,7 @@ pub(crate) fn config(key: &SecretKey, start: u32) -> Config {
         choice_seed: *node.as_bytes(),
         key_seed: [start as u8 ^ node.as_bytes()[0]; 32],
         prekey: *key.expose(),
+        successor: None,
         crypto: Arc::new(RustCrypto),
         times: Times::default(),
         sizes: Sizes::default(),
