@@ -4,9 +4,11 @@ use bytes::Bytes;
 use crosscast_wire::cbor::Writer;
 use crosscast_wire::frame::{self, body_max};
 use crosscast_wire::{
-    CapabilityError, CborError, Chain, ChainError, ChainHash, Class, CloseCode, Codec, Destination, FloorError,
-    FloorFields, FloorRecord, Frame, FrameCause, FrameType, HeaderDraft, Hello, HelloError, Hop, Instance, Lane,
-    Message, MessageError, NodeId, Order, RawFrame, RefuseCode, ResumeWindow, Seq, WallMillis, limits,
+    CapabilityError, CborError, Chain, ChainError, ChainHash, Class, CloseCode, Codec, Destination, Domain,
+    Equivocation, EquivocationError, FloorError, FloorFields, FloorRecord, Frame, FrameCause, FrameType, HeaderDraft,
+    Hello, HelloError, Hop, Instance, JoinRequest, JoinRequestError, JoinRequestFields, Lane, Locate, LocateError,
+    LocateFields, Message, MessageError, NodeId, Order, Purpose, RawFrame, RefuseCode, ResumeWindow, Seq, WallMillis,
+    limits,
 };
 use proptest::prelude::*;
 
@@ -30,6 +32,16 @@ fn message(class: Class) -> Message {
     };
     // [[2], h'6869']
     draft.sign(&CRYPTO, &key(2), &[0x82, 0x81, 2, 0x42, b'h', b'i']).unwrap()
+}
+
+fn locate() -> Locate {
+    let time = WallMillis(1_500);
+    let fields = LocateFields { target: node(3), from: node(2), prekey: [6; 32], time, nonce: [4; 16] };
+    Locate::issue(fields, &CRYPTO, &key(2)).unwrap()
+}
+
+fn equivocation() -> Equivocation {
+    Equivocation::new(&message(Class::Normal), &message(Class::Bulk)).unwrap()
 }
 
 /// The frame as a transport hands it up: the body in one piece, in `tail`.
@@ -91,6 +103,14 @@ fn every_frame_survives_its_bytes() {
     let chained = |chain: Option<Chain>| Frame::Floor { floor: Box::new(floor()), chain: chain.map(Box::new) };
     assert_eq!(parse(&frame::floor(&floor(), None)), Ok(chained(None)));
     assert_eq!(parse(&frame::floor(&floor(), Some(&chain(3)))), Ok(chained(Some(chain(3)))));
+    for hops in [0, 8, u8::MAX] {
+        let request = Box::new(join_request());
+        assert_eq!(parse(&frame::ask(hops, &request)), Ok(Frame::Ask { hops, request }));
+        let locate = Box::new(locate());
+        assert_eq!(parse(&frame::locate(hops, &locate)), Ok(Frame::Locate { hops, locate }));
+    }
+    let shown = Box::new(equivocation());
+    assert_eq!(parse(&frame::equivocation(&shown)), Ok(Frame::Equivocation(shown)));
     for (on, chain) in [(true, None), (true, Some(ChainHash::new([4; 32]))), (false, None)] {
         let frame = frame::subscribe(&group(1), on, chain.as_ref());
         assert_eq!(parse(&frame), Ok(Frame::Subscribe { group: group(1), on, chain }));
@@ -145,7 +165,7 @@ fn a_message_is_shared_and_travels_on_the_lane_of_its_class() {
 
 #[test]
 fn all_but_messages_travel_on_lane_control() {
-    for frame_type in (1..=0x0c).map(FrameType) {
+    for frame_type in (1..=0x0f).map(FrameType) {
         for lane in [Lane::Urgent, Lane::Normal, Lane::Bulk] {
             let frame = RawFrame::new(frame_type, lane, frame::ping(1).tail);
             assert_eq!(parse(&frame), Err(FrameCause::WrongLane(lane)));
@@ -155,7 +175,7 @@ fn all_but_messages_travel_on_lane_control() {
 
 #[test]
 fn an_unknown_type_is_refused_below_the_skippable_ones() {
-    for number in (0..0x80).filter(|n| !matches!(n, 0x01..=0x0c | 0x10)) {
+    for number in (0..0x80).filter(|n| !matches!(n, 0x01..=0x10)) {
         for lane in Lane::ALL {
             let frame = RawFrame::new(FrameType(number), *lane, vec![0xa0].into());
             assert_eq!(parse(&frame), Err(FrameCause::UnknownType), "{number:#x}");
@@ -225,6 +245,58 @@ fn illegal_bodies_about_a_group_are_refused_by_name() {
 }
 
 #[test]
+fn illegal_bodies_that_travel_by_hops_are_refused_by_name() {
+    let cbor = FrameCause::Cbor;
+    let request = (1, bytes(join_request().bytes()));
+    let asked = |pairs: &[(u64, Vec<u8>)]| cause(FrameType::ASK, map(pairs));
+    assert_eq!(asked(core::slice::from_ref(&request)), cbor(CborError::MissingKey(0)));
+    assert_eq!(asked(&[(0, uint(256)), request.clone()]), cbor(CborError::OutOfRange));
+    assert_eq!(asked(&[(0, uint(0))]), cbor(CborError::MissingKey(1)));
+    assert_eq!(asked(&[(0, uint(0)), (1, bytes(&[]))]), FrameCause::JoinRequest(JoinRequestError::Length));
+    assert_eq!(asked(&[(0, uint(0)), request.clone(), (2, uint(0))]), cbor(CborError::UnknownCriticalKey(2)));
+    let other = FrameCause::JoinRequest(JoinRequestError::Cbor(CborError::MissingKey(6)));
+    assert_eq!(asked(&[(0, uint(0)), (1, bytes(locate().bytes()))]), other, "a locate is no join request");
+    let sought = |pairs: &[(u64, Vec<u8>)]| cause(FrameType::LOCATE, map(pairs));
+    assert_eq!(sought(&[(0, uint(0)), (1, bytes(&[0; 513]))]), FrameCause::Locate(LocateError::Length));
+    assert_eq!(sought(&[(0, uint(0)), request]), FrameCause::Locate(LocateError::Length));
+    assert_eq!(sought(&[(0, uint(1 << 32)), (1, bytes(locate().bytes()))]), cbor(CborError::OutOfRange));
+    let shown = |pairs: &[(u64, Vec<u8>)]| cause(FrameType::EQUIVOCATION, map(pairs));
+    assert_eq!(shown(&[]), cbor(CborError::MissingKey(0)));
+    let same = equivocation().bytes().to_vec();
+    assert_eq!(shown(&[(0, bytes(&same)), (1, uint(0))]), cbor(CborError::UnknownCriticalKey(1)));
+    let empty = FrameCause::Equivocation(EquivocationError::Cbor(CborError::MissingKey(0)));
+    assert_eq!(shown(&[(0, bytes(&[0xa0]))]), empty);
+    for frame_type in [FrameType::ASK, FrameType::LOCATE, FrameType::EQUIVOCATION] {
+        assert_eq!(cause(frame_type, vec![0; body_max(frame_type) + 1]), FrameCause::TooLong);
+        let error = Frame::parse(&RawFrame::new(frame_type, Lane::Control, Bytes::new())).unwrap_err().to_string();
+        assert!(!error.contains("unknown"), "{error}");
+    }
+}
+
+#[test]
+fn an_object_of_a_later_version_blames_nobody() {
+    let later = |domain| sign(2, domain, map(&[(0, uint(2))]));
+    let asked = |bytes_of: &[u8]| cause(FrameType::ASK, map(&[(0, uint(0)), (1, bytes(bytes_of))]));
+    assert!(asked(&later(Domain::JoinRequest)).is_version());
+    let inside = |key: u64, value: Vec<u8>| {
+        let fields =
+            JoinRequestFields { chain: None, successor: None, purpose: Purpose::Join, ..join_request_fields() };
+        let body = JoinRequest::draft(&fields).unwrap();
+        let body = [&[body[0] + 1], &body[1..], &uint(key), &value].concat();
+        asked(&sign(2, Domain::JoinRequest, body))
+    };
+    assert!(inside(10, list(&[bytes(&later(Domain::Capability))])).is_version());
+    assert!(inside(11, bytes(&later(Domain::Successor))).is_version());
+    assert!(!inside(11, bytes(&[])).is_version());
+    let sought = cause(FrameType::LOCATE, map(&[(0, uint(0)), (1, bytes(&later(Domain::Locate)))]));
+    assert!(sought.is_version());
+    let shown = |pairs: &[(u64, Vec<u8>)]| cause(FrameType::EQUIVOCATION, map(&[(0, bytes(&map(pairs)))]));
+    assert!(shown(&[(0, uint(2))]).is_version());
+    assert!(shown(&[(0, uint(1)), (1, bytes(&map(&[(0, uint(2))])))]).is_version());
+    assert!(!shown(&[(0, uint(1))]).is_version());
+}
+
+#[test]
 fn illegal_messages_are_refused_by_name() {
     let cbor = FrameCause::Cbor;
     let message = message(Class::Control);
@@ -255,7 +327,7 @@ fn the_longest_legal_bodies_fit_their_bounds() {
         assert!(frame.body_len() <= body_max(FrameType::RESUME));
     }
     let fields = FloorFields {
-        revoked: (0..32).map(|i| crosscast_wire::CapabilitySerial::new([i; 32])).collect(),
+        revoked: (0..32).map(|i| crosscast_wire::RevocationId::new([i; 32])).collect(),
         ..floor_fields()
     };
     let floor = FloorRecord::issue(fields, &CRYPTO, &key(1)).unwrap();

@@ -8,11 +8,15 @@
 
 mod cbor_oracle;
 mod crypto;
+mod equivocations;
 mod frames;
+mod grants;
 mod hellos;
 mod make;
 mod messages;
 mod payloads;
 mod records;
+mod requests;
+mod services;
 mod support;
 mod tickets;

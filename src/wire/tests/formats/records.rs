@@ -1,9 +1,9 @@
 //! Capabilities, chains, floor records, peer records.
 
 use crosscast_wire::{
-    Capability, CapabilityError, CapabilityFields, CapabilitySerial, CborError, Chain, ChainError, ContentKeyId,
-    Crypto as _, Domain, FloorError, FloorFields, FloorRecord, PeerRecord, PeerRecordError, PeerRecordFields, Policy,
-    Rights, Roles, WallMillis,
+    Capability, CapabilityError, CapabilityFields, CborError, Chain, ChainError, ContentKeyId, Crypto as _, Domain,
+    FloorError, FloorFields, FloorRecord, PeerRecord, PeerRecordError, PeerRecordFields, Policy, RevocationId, Rights,
+    Roles, WallMillis,
 };
 use proptest::prelude::*;
 
@@ -57,6 +57,10 @@ fn peer_record_pairs() -> Pairs {
 #[test]
 fn the_writers_write_what_the_format_says() {
     assert_eq!(issue(grant(1, 2, 2), 1).bytes(), &sign(1, Domain::Capability, map(&capability_pairs())));
+    let invited = CapabilityFields { invite: Some([0x5a; 32]), ..grant(1, 2, 2) };
+    let pairs = with(&capability_pairs(), 10, Some(bytes(&[0x5a; 32])));
+    assert_eq!(Capability::draft(&invited), Ok(map(&pairs)));
+    assert_eq!(issue(invited, 1).bytes(), &sign(1, Domain::Capability, map(&pairs)));
     assert_eq!(floor().bytes(), &sign(1, Domain::Floor, map(&floor_pairs())));
     let record = PeerRecord::issue(peer_record_fields(), &CRYPTO, &key(5)).unwrap();
     assert_eq!(record.bytes(), &sign(5, Domain::PeerRecord, map(&peer_record_pairs())));
@@ -82,7 +86,9 @@ fn an_illegal_capability_is_refused_by_name() {
     assert_eq!(refusal(7, Some(uint(256))), CapabilityError::RateClass);
     assert_eq!(refusal(8, Some(uint(3))), CapabilityError::DepthLeft);
     assert_eq!(refusal(8, Some(uint(u64::MAX))), CapabilityError::DepthLeft);
-    assert_eq!(refusal(10, Some(uint(0))), CapabilityError::Cbor(CborError::UnknownCriticalKey(10)));
+    assert_eq!(refusal(10, Some(uint(0))), CapabilityError::Cbor(CborError::WrongType));
+    assert_eq!(refusal(10, Some(bytes(&[0; 31]))), CapabilityError::Cbor(CborError::TooShort));
+    assert_eq!(refusal(11, Some(uint(0))), CapabilityError::Cbor(CborError::UnknownCriticalKey(11)));
     assert_eq!(refusal(127, Some(uint(0))), CapabilityError::Cbor(CborError::UnknownCriticalKey(127)));
     assert_eq!(refusal(128, Some(bytes(&[0; 400]))), CapabilityError::Length);
     assert_eq!(Capability::parse(&[]), Err(CapabilityError::Length));
@@ -121,7 +127,7 @@ fn an_illegal_floor_is_refused_by_name() {
     assert_eq!(refusal(10, Some(uint(0))), FloorError::Cbor(CborError::UnknownCriticalKey(10)));
     assert_eq!(refusal(200, Some(bytes(&[0; 2048]))), FloorError::Length);
     assert_eq!(FloorRecord::issue(floor_fields(), &CRYPTO, &key(2)), Err(FloorError::WrongKey));
-    let fields = FloorFields { revoked: (0..33).map(|i| CapabilitySerial::new([i; 32])).collect(), ..floor_fields() };
+    let fields = FloorFields { revoked: (0..33).map(|i| RevocationId::new([i; 32])).collect(), ..floor_fields() };
     assert_eq!(FloorRecord::issue(fields, &CRYPTO, &key(1)), Err(FloorError::Revoked));
 }
 
@@ -132,13 +138,13 @@ fn a_full_floor_fits() {
         issued: WallMillis(u64::MAX - 1),
         valid_until: WallMillis(u64::MAX),
         lowest_epoch: u64::MAX,
-        revoked: (0..32).map(|i| CapabilitySerial::new([i; 32])).collect(),
+        revoked: (0..32).map(|i| RevocationId::new([i; 32])).collect(),
         signer: Some(node(4)),
         ..floor_fields()
     };
     let floor = FloorRecord::issue(fields.clone(), &CRYPTO, &key(4)).unwrap();
     assert_eq!(FloorRecord::parse(floor.bytes()).unwrap().fields(), &fields);
-    assert!(floor.revokes(&CapabilitySerial::new([31; 32])) && !floor.revokes(&CapabilitySerial::new([32; 32])));
+    assert!(floor.revokes(&RevocationId::new([31; 32])) && !floor.revokes(&RevocationId::new([32; 32])));
 }
 
 #[test]
@@ -154,6 +160,27 @@ fn a_floor_of_another_signer_is_backed_only_by_a_chain_with_revoke() {
     assert!(!other.is_backed_by(Some(&one(weak))));
     let late = CapabilityFields { not_before: WallMillis(1_501), ..grant(1, 2, 2) };
     assert!(!other.is_backed_by(Some(&one(late))));
+}
+
+#[test]
+fn a_link_is_revoked_by_its_serial_its_subject_or_its_invite() {
+    let invite = key(INVITE).public();
+    let plain = issue(grant(1, 2, 2), 1);
+    let invited = issue(CapabilityFields { invite: Some(invite), ..grant(1, 2, 2) }, 1);
+    let other = issue(CapabilityFields { invite: Some([3; 32]), ..grant(1, 3, 2) }, 1);
+    let judged = |id: Option<RevocationId>| {
+        let fields = FloorFields { revoked: id.into_iter().collect(), ..floor_fields() };
+        let floor = FloorRecord::issue(fields, &CRYPTO, &key(1)).unwrap();
+        [&plain, &invited, &other].map(|link| floor.revokes_link(link))
+    };
+    assert_eq!(judged(None), [false, false, false]);
+    assert_eq!(judged(Some(RevocationId::of_serial(plain.serial()))), [true, false, false]);
+    assert_eq!(judged(Some(RevocationId::of_subject(&node(2)))), [true, true, false]);
+    assert_eq!(judged(Some(RevocationId::of_invite(&invite))), [false, true, false]);
+    // A key is one thing as a subject and another as an invite, and neither tag is the key itself.
+    assert_eq!(judged(Some(RevocationId::of_invite(node(2).as_bytes()))), [false; 3]);
+    assert_eq!(judged(Some(RevocationId::of_subject(&crosscast_wire::NodeId::new(invite)))), [false; 3]);
+    assert_eq!(judged(Some(RevocationId::new(*node(2).as_bytes()))), [false; 3]);
 }
 
 #[test]
@@ -242,6 +269,33 @@ fn a_chain_whose_links_do_not_fit_is_refused_by_name() {
 }
 
 #[test]
+fn a_subject_that_may_not_issue_still_lets_its_devices_do_its_own_work() {
+    let own_work = Rights::PUBLISH | Rights::SUBSCRIBE | Rights::RELAY | Rights::BRIDGE;
+    let below = |above: Rights, depth_above: u8, rights: Rights, depth_left: u8| {
+        let root = CapabilityFields { rights: above, ..grant(1, 2, depth_above) };
+        let device = CapabilityFields { rights, ..grant(2, 3, depth_left) };
+        Chain::new(vec![issue(root, 1), issue(device, 2)]).map(|chain| chain.rights())
+    };
+    assert_eq!(below(own_work, 1, own_work, 0), Ok(own_work));
+    assert_eq!(below(own_work, 2, Rights::PUBLISH, 0), Ok(Rights::PUBLISH));
+    // Whoever could pass it on, or decide for the group, is more than a device.
+    assert_eq!(below(own_work, 2, Rights::PUBLISH, 1), Err(ChainError::MayNotIssue));
+    let revoker = own_work | Rights::REVOKE;
+    assert_eq!(below(revoker, 1, Rights::PUBLISH | Rights::REVOKE, 0), Err(ChainError::MayNotIssue));
+    assert_eq!(below(revoker, 1, Rights::PUBLISH, 0), Ok(Rights::PUBLISH));
+    for right in [Rights::ADMIT, Rights::RENEW] {
+        assert_eq!(
+            below(revoker | right, 1, Rights::PUBLISH | Rights::REVOKE, 0),
+            Ok(Rights::PUBLISH | Rights::REVOKE)
+        );
+        assert_eq!(below(own_work, 1, Rights::PUBLISH | right, 0), Err(ChainError::MayNotIssue));
+    }
+    // The other rules hold for a device too.
+    assert_eq!(below(own_work, 0, Rights::PUBLISH, 0), Err(ChainError::Depth));
+    assert_eq!(below(Rights::PUBLISH, 1, Rights::SUBSCRIBE, 0), Err(ChainError::Rights));
+}
+
+#[test]
 fn a_link_signed_by_another_key_breaks_the_chain() {
     let forged = Capability::parse(&sign(9, Domain::Capability, chain(1).leaf().body().to_vec())).unwrap();
     let chain = Chain::new(vec![forged]).unwrap();
@@ -265,12 +319,12 @@ fn a_signature_holds_in_its_own_domain_only() {
 prop_compose! {
     fn any_capability()(
         subject in any::<u8>(), rights in 1_u64..128, not_before in any::<u64>(), life in 1_u64.., epoch in any::<u64>(),
-        rate_class in 0_u8..=7, depth_left in 0_u8..=2, issuer in 1_u8..5,
+        rate_class in 0_u8..=7, depth_left in 0_u8..=2, issuer in 1_u8..5, invite in proptest::option::of(any::<[u8; 32]>()),
     ) -> (CapabilityFields, u8) {
         let not_before = WallMillis(not_before.min(u64::MAX - 1));
         let not_after = WallMillis(not_before.0.saturating_add(life));
         let rights = Rights::from_bits(rights).unwrap();
-        (CapabilityFields { subject: node(subject), rights, not_before, not_after, epoch, rate_class, depth_left, ..grant(issuer, 0, 0) }, issuer)
+        (CapabilityFields { subject: node(subject), rights, not_before, not_after, epoch, rate_class, depth_left, invite, ..grant(issuer, 0, 0) }, issuer)
     }
 }
 
@@ -281,7 +335,7 @@ prop_compose! {
     ) -> (FloorFields, u8) {
         let fields = FloorFields {
             number, issued: WallMillis(issued), valid_until: WallMillis(u64::MAX), policy: Policy::from_number(policy).unwrap(),
-            lowest_epoch, revoked: revoked.into_iter().map(CapabilitySerial::new).collect(),
+            lowest_epoch, revoked: revoked.into_iter().map(RevocationId::new).collect(),
             content_key: sealed.then(|| ContentKeyId::new([3; 8])), signer: signed.then(|| node(6)), ..floor_fields()
         };
         (fields, if signed { 6 } else { 1 })

@@ -2,10 +2,11 @@
 
 use crosscast_wire::cbor::Writer;
 use crosscast_wire::{
-    Capability, CapabilityFields, CapabilitySerial, Chain, ContentKeyId, Domain, FloorFields, FloorRecord, GroupId,
-    Instance, NodeId, PeerRecordFields, Policy, Rights, Roles, RustCrypto, SecretKey, WallMillis,
+    Capability, CapabilityFields, Chain, ContentKeyId, Domain, FloorFields, FloorRecord, GroupId, Instance,
+    JoinRequest, JoinRequestFields, NodeId, PeerRecordFields, Policy, Purpose, RevocationId, Rights, Roles, RustCrypto,
+    SecretKey, Successor, SuccessorFields, WallMillis,
 };
-use crosscast_wire::{Crypto as _, Features, HelloFields, VersionRange};
+use crosscast_wire::{Crypto as _, Features, HelloFields, InviteProof, VersionRange};
 use proptest::prelude::*;
 
 pub(crate) const CRYPTO: RustCrypto = RustCrypto;
@@ -34,6 +35,7 @@ pub(crate) fn grant(issuer: u8, subject: u8, depth_left: u8) -> CapabilityFields
         rate_class: 4,
         depth_left,
         issuer: node(issuer),
+        invite: None,
     }
 }
 
@@ -54,7 +56,7 @@ pub(crate) fn floor_fields() -> FloorFields {
         valid_until: WallMillis(9_000),
         policy: Policy::Capability,
         lowest_epoch: 3,
-        revoked: vec![CapabilitySerial::new([1; 32]), CapabilitySerial::new([2; 32])],
+        revoked: vec![RevocationId::new([1; 32]), RevocationId::new([2; 32])],
         content_key: Some(ContentKeyId::of_key(&[9; 32])),
         signer: None,
     }
@@ -62,6 +64,39 @@ pub(crate) fn floor_fields() -> FloorFields {
 
 pub(crate) fn floor() -> FloorRecord {
     FloorRecord::issue(floor_fields(), &CRYPTO, &key(1)).unwrap()
+}
+
+/// The invite's key.
+pub(crate) const INVITE: u8 = 0x5a;
+
+/// Key 7 gives way to key 2.
+pub(crate) fn successor() -> Successor {
+    let issued = WallMillis(1_400);
+    let consent = Successor::consent(&CRYPTO, &key(2), &node(7), issued);
+    Successor::issue(SuccessorFields { old: node(7), new: node(2), issued, consent }, &CRYPTO, &key(7)).unwrap()
+}
+
+/// Node 2 asks group 1 for everything at once.
+pub(crate) fn join_request_fields() -> JoinRequestFields {
+    let fields = JoinRequestFields {
+        group: group(1),
+        node: node(2),
+        prekey: [6; 32],
+        time: WallMillis(1_500),
+        nonce: [4; 16],
+        purpose: Purpose::Renew,
+        name: Some("küche".into()),
+        invite: None,
+        chain: Some(chain(1)),
+        successor: Some(successor()),
+    };
+    let body = JoinRequest::invite_body(&fields.group, &fields.node, &fields.prekey, fields.time, &fields.nonce);
+    let proof = CRYPTO.sign(&key(INVITE), Domain::Invite, &body);
+    JoinRequestFields { invite: Some(InviteProof { key: key(INVITE).public(), proof }), ..fields }
+}
+
+pub(crate) fn join_request() -> JoinRequest {
+    JoinRequest::issue(join_request_fields(), &CRYPTO, &key(2)).unwrap()
 }
 
 pub(crate) fn peer_record_fields() -> PeerRecordFields {
