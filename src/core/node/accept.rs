@@ -121,8 +121,27 @@ impl Node {
     fn accept(&mut self, candidate: Candidate) {
         let Candidate { link, arrival, tag, message } = candidate;
         match self.gates_after(&message) {
+            Ok(()) if self.take_own_business(&message) => self.settle(link, arrival),
             Ok(()) => self.commit_message(message, tag, Some((link, arrival))),
             Err(reject) => self.refuse_message(link, arrival, &message, reject),
+        }
+    }
+
+    /// Reads what is for the node itself and not for its user.
+    fn take_own_business(&mut self, message: &Message) -> bool {
+        let header = message.header();
+        if header.to != Destination::Unicast(self.config.node) || !self.take_grant(message) {
+            return false;
+        }
+        self.inbox.windows.take(header.from, header.instance, header.seq, self.now.wall);
+        true
+    }
+
+    /// Books a frame as dealt with.
+    pub(super) fn settle(&mut self, link: LinkId, arrival: Arrival) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.inn.done(arrival);
+            self.dirty.insert(link);
         }
     }
 

@@ -141,6 +141,15 @@ impl Node {
         }
     }
 
+    /// A peer speaks of a group for the first time: what was sent before it was part of the group it has not read.
+    pub(super) fn offer_own_chain_again(&mut self, link: LinkId, id: GroupId) {
+        let Some(hash) = self.groups.get(&id).and_then(|group| group.chain.as_ref()).map(Chain::hash) else { return };
+        if let Some(state) = self.links.get_mut(&link) {
+            state.chains.forget(&hash);
+        }
+        self.offer_chain(link, id, Some(&hash));
+    }
+
     /// What entitles a link's peer to a group, where the policy asks for it; `None` when it is not entitled.
     pub(super) fn pass_for(
         &self,

@@ -272,6 +272,8 @@ impl Node {
         let ids: Vec<GroupId> = self.groups.keys().copied().collect();
         for id in ids {
             self.trim_group(id, true);
+            self.consider_asking(id);
+            self.unlock_readers(id);
             let Some(group) = self.groups.get_mut(&id) else { continue };
             let log = group.log_id();
             let silent = group.windows.expire(self.now.wall);

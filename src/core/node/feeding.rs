@@ -65,6 +65,9 @@ impl Node {
         if !known && state.feeds.len().saturating_add(state.foreign.len()) >= limits::SUBSCRIPTIONS_PER_LINK {
             return self.blame(link, Reject::SubscriptionsFull);
         }
+        if !known {
+            self.offer_own_chain_again(link, id);
+        }
         let pass = self.pass_for(link, id, chain);
         let Some(state) = self.links.get_mut(&link) else { return };
         match pass {
@@ -75,6 +78,8 @@ impl Node {
                 state.foreign.insert(id, chain);
             }
         }
+        // Whoever speaks of the group can be asked.
+        self.consider_asking(id);
     }
 
     /// Ends the feeding of a link.

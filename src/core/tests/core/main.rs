@@ -3,6 +3,7 @@
 
 mod common;
 mod dials;
+mod rights;
 mod shelf;
 
 use bytes::Bytes;

@@ -1,0 +1,146 @@
+//! Capability groups: who is let in, who may publish, what a floor takes back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use crosscast_core::{Command, InviteOptions, Notice, Refusal, Reply, Revoked, Since};
+use crosscast_wire::{GroupId, Policy, Rights, State, Ticket};
+
+use crate::common::Net;
+
+pub(crate) fn closed_group(net: &mut Net, host: usize) -> GroupId {
+    let command = Command::CreateGroup { name: "g".into(), policy: Policy::Capability, public: false };
+    match net.command(host, command) {
+        Some(Reply::Group { group, .. }) => group,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn invite(net: &mut Net, host: usize, group: GroupId, options: InviteOptions) -> Ticket {
+    match net.command(host, Command::Invite { group, options }) {
+        Some(Reply::Ticket(ticket)) => *ticket,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A chain of nodes: 0 makes the group, each next one is let in by an invite of 0.
+fn line(count: usize) -> (Net, GroupId) {
+    let mut net = Net::new(count);
+    let group = closed_group(&mut net, 0);
+    for host in 1..count {
+        net.connect(host - 1, host);
+        let ticket = invite(&mut net, 0, group, InviteOptions::default());
+        net.join(host, &ticket);
+    }
+    (net, group)
+}
+
+#[test]
+fn an_invite_lets_in_over_several_hops_and_everyone_hears_everyone() {
+    let (mut net, group) = line(4);
+    for host in 0..4 {
+        net.subscribe(host, group, Since::Now);
+    }
+    for host in 0..4 {
+        net.publish(host, group, &format!("from {host}"));
+    }
+    for host in 0..4 {
+        let mut texts = net.texts(host);
+        texts.sort();
+        assert_eq!(texts, ["from 0", "from 1", "from 2", "from 3"], "host {host}");
+    }
+}
+
+#[test]
+fn an_invite_is_used_up() {
+    let mut net = Net::new(3);
+    let group = closed_group(&mut net, 0);
+    net.connect(0, 1);
+    net.connect(0, 2);
+    let ticket = invite(&mut net, 0, group, InviteOptions::default());
+    net.join(1, &ticket);
+    let reply = net.command(2, Command::JoinGroup { ticket: Box::new(ticket), name: None });
+    assert!(matches!(reply, Some(Reply::Refused(Refusal::InviteUsed))), "{reply:?}");
+}
+
+#[test]
+fn an_offline_ticket_lets_in_while_its_maker_is_away() {
+    let mut net = Net::new(3);
+    let group = closed_group(&mut net, 0);
+    let first = invite(&mut net, 0, group, InviteOptions::default());
+    let ticket = invite(&mut net, 0, group, InviteOptions { offline: true, ..InviteOptions::default() });
+    let (link, _) = net.connect(0, 1);
+    net.join(1, &first);
+    net.cut(0, link);
+    net.connect(1, 2);
+    net.join(2, &ticket);
+    net.subscribe(1, group, Since::Now);
+    net.publish(2, group, "hello");
+    assert_eq!(net.texts(1), ["hello"]);
+}
+
+#[test]
+fn who_was_revoked_neither_publishes_nor_reads_on() {
+    let (mut net, group) = line(3);
+    for host in 0..3 {
+        net.subscribe(host, group, Since::Now);
+    }
+    let whom = Revoked::Subject(net.id(2));
+    let reply = net.command(0, Command::Revoke { group, whom });
+    assert!(matches!(reply, Some(Reply::Done)), "{reply:?}");
+    assert!(net.hosts[2].notices.contains(&Notice::RightsLost { group }));
+    let entries = vec![crosscast_wire::Entry::new("late".into())];
+    let class = crosscast_wire::Class::Normal;
+    let reply = net.command(2, Command::Publish { group, entries, class, life_ms: None });
+    assert!(matches!(reply, Some(Reply::Refused(Refusal::NotAllowed))), "{reply:?}");
+    net.pass(61_000);
+    net.publish(0, group, "news");
+    assert_eq!(net.texts(1), ["news"]);
+    assert!(net.texts(2).is_empty());
+}
+
+#[test]
+fn a_granted_key_is_let_in_by_a_ticket_without_secrets() {
+    let mut net = Net::new(2);
+    let group = closed_group(&mut net, 0);
+    let subject = net.id(1);
+    let rights = Rights::PUBLISH | Rights::SUBSCRIBE;
+    let reply = net.command(0, Command::Grant { group, subject, rights, depth: 0, life_ms: None });
+    assert!(matches!(reply, Some(Reply::Granted { .. })), "{reply:?}");
+    let ticket = invite(&mut net, 0, group, InviteOptions::default());
+    let mut fields = ticket.fields().clone();
+    fields.invite = None;
+    fields.invite_until = None;
+    net.connect(0, 1);
+    net.join(1, &Ticket::new(fields).unwrap());
+    net.subscribe(0, group, Since::Now);
+    net.publish(1, group, "hello");
+    assert_eq!(net.texts(0), ["hello"]);
+}
+
+#[test]
+fn a_member_whose_issuer_is_away_two_weeks_and_who_was_away_one_goes_on_with_the_same_rights() {
+    let (mut net, group) = line(3);
+    let day = 24 * 3_600_000;
+    // The maker and the last one leave; the one between stays.
+    let first = net.wires.keys().find(|(host, _)| *host == 0).copied().unwrap();
+    net.cut(0, crosscast_port::LinkId(first.1));
+    let last = net.wires.keys().find(|(host, _)| *host == 2).copied().unwrap();
+    net.cut(2, crosscast_port::LinkId(last.1));
+    net.pass(7 * day);
+    net.connect(1, 2);
+    net.subscribe(1, group, Since::Now);
+    net.subscribe(2, group, Since::Now);
+    net.publish(2, group, "after a week");
+    net.publish(1, group, "welcome");
+    assert_eq!(net.texts(1), ["after a week", "welcome"]);
+    assert_eq!(net.texts(2), ["after a week", "welcome"]);
+    net.pass(7 * day);
+    net.connect(0, 1);
+    net.subscribe(0, group, Since::Now);
+    net.publish(0, group, "after two weeks");
+    assert_eq!(net.texts(2).last().unwrap(), "after two weeks");
+    // Past half of its life a capability is renewed by itself, so a month later all still holds.
+    net.pass(30 * day);
+    let id = net.publish(2, group, "a month later");
+    assert_eq!(net.texts(0).last().unwrap(), "a month later");
+    assert!(net.hosts[2].outcomes.iter().any(|outcome| outcome.id == id && outcome.state == State::Sent));
+}
