@@ -3,6 +3,8 @@
 mod ends;
 mod flow;
 mod links;
+pub mod loss;
+pub mod path;
 mod station;
 
 use crosscast_port::DialError;

@@ -102,6 +102,8 @@ pub(super) struct LaneIn {
     /// What was read and not handed on: nothing, or frames behind a mark; at most one batch.
     held: VecDeque<RawFrame>,
     ended: bool,
+    /// Why the stream is gone; a stream tells that only once.
+    gone: Option<ReadError>,
 }
 
 /// Why a lane cannot be read any more.
@@ -115,7 +117,8 @@ pub(super) enum Fault {
 
 impl LaneIn {
     pub(super) fn new(lane: Lane) -> Self {
-        Self { stream: None, reader: FragmentReader::of_lane(lane), held: VecDeque::new(), ended: false }
+        let reader = FragmentReader::of_lane(lane);
+        Self { stream: None, reader, held: VecDeque::new(), ended: false, gone: None }
     }
 
     /// Puts the lane's stream in its place; false when it has one.
@@ -137,6 +140,9 @@ impl LaneIn {
     /// could be done. On a fault the frames before it are handed on.
     pub(super) fn read(&mut self, control: u64, cx: &mut Context<'_>, into: &mut Vec<RawFrame>) -> Result<bool, Fault> {
         let mut moved = self.release(control, into);
+        if let Some(error) = &self.gone {
+            return Err(Fault::Stream(error.clone()));
+        }
         for _ in 0..TURNS {
             if self.is_waiting() || self.ended {
                 break;
@@ -152,7 +158,10 @@ impl LaneIn {
                     moved = true;
                     break;
                 }
-                Poll::Ready(Err(error)) => return Err(Fault::Stream(error)),
+                Poll::Ready(Err(error)) => {
+                    self.gone = Some(error.clone());
+                    return Err(Fault::Stream(error));
+                }
             };
             moved = true;
             let mut frames = Vec::new();

@@ -38,8 +38,8 @@ impl Stranger {
         }
     }
 
-    /// Shakes hands as a client; the handshake may look finished to a client that the server then refuses.
-    pub(crate) async fn connect(self, at: &Locator) -> std::io::Result<TlsStream<TcpStream>> {
+    /// What it shakes hands with as a client.
+    pub(crate) fn client(self) -> ClientConfig {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[self.version])
             .unwrap()
@@ -50,21 +50,32 @@ impl Stranger {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = self.alpn;
-        let stream = TcpStream::connect(at.host_port().unwrap()).await?;
-        let name = ServerName::try_from("stranger.example").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+        config
     }
 
-    /// Serves one handshake as a server; gives the locator at once.
-    pub(crate) async fn serve(self) -> Locator {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = Locator::parse(&format!("tls://{}", listener.local_addr().unwrap())).unwrap();
+    /// What it shakes hands with as a server.
+    pub(crate) fn server(self) -> ServerConfig {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[self.version])
             .unwrap()
             .with_client_cert_verifier(Arc::new(Gullible))
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(self.certified.unwrap())));
         config.alpn_protocols = self.alpn;
+        config
+    }
+
+    /// Shakes hands as a client; the handshake may look finished to a client that the server then refuses.
+    pub(crate) async fn connect(self, at: &Locator) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(at.host_port().unwrap()).await?;
+        let name = ServerName::try_from("stranger.example").unwrap();
+        TlsConnector::from(Arc::new(self.client())).connect(name, stream).await
+    }
+
+    /// Serves one handshake as a server; gives the locator at once.
+    pub(crate) async fn serve(self) -> Locator {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = Locator::parse(&format!("tls://{}", listener.local_addr().unwrap())).unwrap();
+        let config = self.server();
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
             if let Ok(stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await {

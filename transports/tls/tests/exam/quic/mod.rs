@@ -1,5 +1,11 @@
 //! The QUIC transport sits the same exam, meets the same strangers, and shows what only it can do.
 
+mod hostile;
+mod limits;
+mod loss;
+mod migration;
+mod stranger;
+
 use std::time::Duration;
 
 use crosscast_exam::transport::Candidate;

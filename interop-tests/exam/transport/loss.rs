@@ -1,0 +1,173 @@
+//! What lost packets do to lanes: for transports whose lanes travel on their own over UDP.
+//!
+//! A transport's tests ask these at reduced size, and its measuring program at full size; both get figures back and
+//! judge them themselves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crosscast_port::{LinkId, Report, Request};
+use crosscast_wire::{FrameType, Lane, Locator, RawFrame};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::path::{Carried, UdpPath, Weather};
+use super::station::numbered;
+use super::{Candidate, Station};
+
+/// Two stations with a path between them.
+#[derive(Debug)]
+pub struct Apart {
+    /// The station that dialled.
+    pub a: Station,
+    /// The station that listens.
+    pub b: Station,
+    /// The path between them.
+    pub path: UdpPath,
+    /// The dialler's name of the link.
+    pub link_a: LinkId,
+    /// The listener's name of the link.
+    pub link_b: LinkId,
+}
+
+impl Apart {
+    /// Starts nodes 1 and 2 and links them over a path.
+    pub async fn new(candidate: &dyn Candidate, weather: Weather, seed: u64) -> Self {
+        Self::between(candidate, Station::start(candidate, 1), weather, seed).await
+    }
+
+    /// Links a station that runs to a new one over a path.
+    pub async fn between(candidate: &dyn Candidate, mut a: Station, weather: Weather, seed: u64) -> Self {
+        let mut b = Station::start(candidate, 2);
+        let at = b.listen(candidate.listen_at(2)).await.expect("the listener is up");
+        let path = UdpPath::to(at.address().parse().expect("an address"), weather, seed).await;
+        let front = Locator::new(at.scheme(), &path.front.to_string(), None).unwrap();
+        let (up, accepted) = tokio::join!(a.dial(front), b.accept());
+        Self { a, b, path, link_a: up.expect("the dial succeeds").0, link_b: accepted.0 }
+    }
+}
+
+/// Round trips of control frames, and what went beside them.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Round trips in microseconds, ascending.
+    pub trips: Vec<u64>,
+    /// Bytes of bulk frames that arrived.
+    pub bulk: usize,
+    /// What the path carried.
+    pub carried: Carried,
+}
+
+impl Figures {
+    /// The round trip below which this share of them is, in microseconds.
+    #[must_use]
+    pub fn percentile(&self, percent: usize) -> u64 {
+        let last = self.trips.len().saturating_sub(1);
+        self.trips.get((self.trips.len() * percent / 100).min(last)).copied().unwrap_or(u64::MAX)
+    }
+}
+
+/// Saturates lane bulk over a path for a time, and measures the round trips of control frames beside it.
+pub async fn control_beside_bulk(candidate: &dyn Candidate, weather: Weather, seed: u64, time: Duration) -> Figures {
+    let Apart { mut a, b, path, link_a, link_b } = Apart::new(candidate, weather, seed).await;
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let echo = tokio::spawn(echo(b, link_b, Arc::clone(&arrived)));
+    let bulk = RawFrame::new(FrameType::MESSAGE, Lane::Bulk, Bytes::from(vec![7; 64 * 1024]));
+    let mut figures = Figures::default();
+    let (start, mut ticks) = (Instant::now(), interval(Duration::from_millis(20)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let now = || u64::try_from(start.elapsed().as_micros()).unwrap();
+    let (mut balance, mut reports) = (a.balance(link_a).bulk, Vec::new());
+    while start.elapsed() < time {
+        while balance > 0 {
+            balance -= i64::try_from(bulk.body_len()).unwrap();
+            a.driver.request(Request::Send { link: link_a, frames: vec![bulk.clone()] }).unwrap();
+        }
+        tokio::select! {
+            _ = ticks.tick() => {
+                let asked = RawFrame::new(FrameType::PING, Lane::Control, Bytes::copy_from_slice(&now().to_be_bytes()));
+                a.driver.request(Request::Send { link: link_a, frames: vec![asked] }).unwrap();
+            }
+            _ = timeout(Duration::from_secs(1), a.driver.recv(&mut reports)) => {}
+        }
+        for report in reports.drain(..) {
+            match report {
+                Report::Writable { lane: Lane::Bulk, bytes, .. } => balance += i64::from(bytes),
+                Report::Frames { frames, .. } => {
+                    let asked = frames.iter().map(|pong| u64::from_be_bytes(pong.tail[..].try_into().unwrap()));
+                    figures.trips.extend(asked.map(|asked| now() - asked));
+                }
+                Report::Down { reason, .. } => panic!("down as {reason:?}"),
+                _ => {}
+            }
+        }
+    }
+    figures.trips.sort_unstable();
+    figures.carried = path.carried();
+    figures.bulk = arrived.load(Ordering::Relaxed);
+    echo.abort();
+    figures
+}
+
+/// Answers every PING of a link and counts the bytes of everything else.
+async fn echo(mut station: Station, link: LinkId, arrived: Arc<AtomicUsize>) {
+    let mut reports = Vec::new();
+    loop {
+        station.driver.recv(&mut reports).await;
+        for report in reports.drain(..) {
+            let Report::Frames { frames, .. } = report else { continue };
+            let is_ping = |frame: &RawFrame| frame.frame_type == FrameType::PING;
+            let (pings, other): (Vec<_>, Vec<_>) = frames.into_iter().partition(is_ping);
+            arrived.fetch_add(other.iter().map(RawFrame::body_len).sum(), Ordering::Relaxed);
+            let pong = |ping| RawFrame { frame_type: FrameType::PONG, ..ping };
+            if !pings.is_empty() {
+                let frames = pings.into_iter().map(pong).collect();
+                station.driver.request(Request::Send { link, frames }).unwrap();
+            }
+        }
+    }
+}
+
+/// One way of the paths on which single packets are lost: repairing a loss takes three of them at least, so it shows
+/// beside whatever a busy machine does.
+const FAR: Duration = Duration::from_millis(60);
+
+/// Control frames sent behind each bulk frame.
+const CONTROL: u32 = 5;
+
+/// Sends a bulk frame of six packets and, when they are on their way, control frames; in each round, if asked, one of
+/// the bulk frame's packets is lost, which one by the seed. Returns in how many rounds all control frames arrived
+/// before the bulk frame.
+pub async fn control_before_bulk(candidate: &dyn Candidate, seed: u64, rounds: u32, lose: bool) -> u32 {
+    let Apart { mut a, mut b, path, link_a, link_b } = Apart::new(candidate, Weather::calm(FAR), seed).await;
+    // Until then the path's size is being searched, with long packets that are not the frame's.
+    sleep(Duration::from_millis(1_500)).await;
+    let mut first = 0;
+    for round in 0..rounds {
+        if lose {
+            path.lose_after(usize::try_from((seed ^ u64::from(round).wrapping_mul(0x9e37_79b9)) % 5).unwrap());
+        }
+        a.send(link_a, vec![numbered(Lane::Bulk, round, 8_000)]).await;
+        // The frame is just arriving; a repair comes a whole round trip later.
+        sleep(FAR).await;
+        a.send(link_a, (0..CONTROL).map(|n| numbered(Lane::Control, n, 40)).collect()).await;
+        let got = b.receive(link_b, usize::try_from(CONTROL).unwrap() + 1).await;
+        first += u32::from(got.last().is_some_and(|frame| frame.lane == Lane::Bulk));
+    }
+    assert_eq!(path.carried().lost, if lose { usize::try_from(rounds).unwrap() } else { 0 });
+    first
+}
+
+/// Loses a control frame's packet, sends data on every lane behind it, and returns what arrived in its order.
+pub async fn data_behind_a_lost_control_frame(candidate: &dyn Candidate, seed: u64) -> Vec<RawFrame> {
+    let Apart { mut a, mut b, path, link_a, link_b } = Apart::new(candidate, Weather::calm(FAR), seed).await;
+    sleep(Duration::from_millis(1_500)).await;
+    path.lose_after(0);
+    a.send(link_a, vec![numbered(Lane::Control, 0, 1_100)]).await;
+    sleep(FAR / 3).await;
+    a.send(link_a, [Lane::Bulk, Lane::Normal, Lane::Urgent].map(|lane| numbered(lane, 0, 40)).to_vec()).await;
+    let got = b.receive(link_b, 4).await;
+    assert_eq!(path.carried().lost, 1);
+    got
+}
