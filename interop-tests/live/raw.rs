@@ -132,6 +132,9 @@ impl Client {
             | Frame::Floor { .. }
             | Frame::Subscribe { .. }
             | Frame::Resume { .. }
+            | Frame::Ask { .. }
+            | Frame::Locate { .. }
+            | Frame::Equivocation(_)
             | Frame::Skipped(_) => Ok(()),
         }
     }

@@ -3,15 +3,21 @@
 //! A thing is valid when it parses, its signatures hold and its hashes match. Absent fields are left out, byte strings
 //! are hexadecimal, words are their wire numbers.
 
+mod records;
+
 use bytes::Bytes;
 use crosscast_transport::framing::FragmentReader;
 use crosscast_wire::hello::{proof_bytes, transcript, verify_proof};
 use crosscast_wire::{
-    Capability, CborError, Chain, Crypto as _, Domain, Entries, FloorRecord, Frame, FrameType, GroupId, Header, Hello,
-    HelloFields, Lane, Manifest, Message, MessageError, MessageId, NodeId, Payload, PeerRecord, Plaintext, RawFrame,
-    RustCrypto, Scheme, Sealed, ServiceId, ShortId, Ticket, cbor,
+    CborError, Chain, Crypto as _, Domain, Entries, Equivocation, FloorRecord, Frame, FrameType, GroupId, Header,
+    Hello, HelloFields, JoinRequest, Lane, Locate, Manifest, Message, MessageError, MessageId, NodeId, Payload,
+    Plaintext, RawFrame, RustCrypto, Scheme, Sealed, ServiceId, ShortId, Successor, cbor,
 };
 use serde_json::{Value, json};
+
+use records::{
+    capability, chain, equivocation, floor, grant, join_request, locate, peer_record, service_record, successor, ticket,
+};
 
 use crate::reason;
 use crate::values::{Object, from_hex, hex};
@@ -43,6 +49,12 @@ pub fn judge(kind: &str, context: &Value, bytes: &[u8]) -> Result<Value, String>
         "chain" => chain(&Chain::parse(bytes).map_err(name)?),
         "floor" => floor(&FloorRecord::parse(bytes).map_err(name)?),
         "peer-record" => peer_record(bytes),
+        "service-record" => service_record(bytes),
+        "successor" => successor(&Successor::parse(bytes).map_err(name)?),
+        "join-request" => join_request(&JoinRequest::parse(bytes).map_err(name)?),
+        "locate" => locate(&Locate::parse(bytes).map_err(name)?),
+        "equivocation" => equivocation(&Equivocation::parse(bytes).map_err(name)?),
+        "grant" => grant(bytes),
         "hello" => Hello::parse(owned(bytes)).map(|hello| hello_fields(hello.fields())).map_err(name),
         "proof" => proof(context, bytes),
         "frame" => frame(context, bytes),
@@ -215,65 +227,6 @@ fn plaintext(context: &Value, bytes: &[u8]) -> Result<Value, String> {
     Ok(Object::default().set("codec", inner.codec.number()).bytes("payload", &inner.payload).done())
 }
 
-fn capability(bytes: &[u8]) -> Result<Value, String> {
-    let capability = Capability::parse(bytes).map_err(name)?;
-    holds(capability.verify(&CRYPTO))?;
-    let fields = capability.fields();
-    Ok(Object::default()
-        .set("version", 1)
-        .bytes("group", fields.group)
-        .bytes("subject", fields.subject)
-        .set("rights", fields.rights.bits())
-        .set("not_before", fields.not_before.0)
-        .set("not_after", fields.not_after.0)
-        .set("epoch", fields.epoch)
-        .set("rate_class", fields.rate_class)
-        .set("depth_left", fields.depth_left)
-        .bytes("issuer", fields.issuer)
-        .bytes("serial", capability.serial())
-        .done())
-}
-
-fn chain(chain: &Chain) -> Result<Value, String> {
-    holds(chain.verify(&CRYPTO))?;
-    let serials: Vec<_> = chain.links().map(Capability::serial).collect();
-    Ok(Object::default().all_bytes("serials", &serials).bytes("hash", chain.hash()).done())
-}
-
-fn floor(floor: &FloorRecord) -> Result<Value, String> {
-    holds(floor.verify(&CRYPTO))?;
-    let fields = floor.fields();
-    Ok(Object::default()
-        .set("version", 1)
-        .bytes("group", fields.group)
-        .set("number", fields.number)
-        .set("issued", fields.issued.0)
-        .set("valid_until", fields.valid_until.0)
-        .set("policy", fields.policy.number())
-        .set("lowest_epoch", fields.lowest_epoch)
-        .all_bytes("revoked", &fields.revoked)
-        .maybe("content_key", fields.content_key.map(hex))
-        .maybe("signer", fields.signer.map(hex))
-        .done())
-}
-
-fn peer_record(bytes: &[u8]) -> Result<Value, String> {
-    let record = PeerRecord::parse(bytes).map_err(name)?;
-    holds(record.verify(&CRYPTO))?;
-    let fields = record.fields();
-    Ok(Object::default()
-        .set("version", 1)
-        .bytes("node", fields.node)
-        .set("number", fields.number)
-        .set("issued", fields.issued.0)
-        .set("valid_until", fields.valid_until.0)
-        .all_text("locators", &fields.locators)
-        .set("roles", fields.roles.bits())
-        .maybe("prekey", fields.prekey.map(hex))
-        .all_bytes("attestations", &fields.attestations)
-        .done())
-}
-
 fn hello_fields(fields: &HelloFields) -> Value {
     Object::default()
         .bytes("node", fields.node)
@@ -346,6 +299,9 @@ fn frame_fields(frame: &Frame) -> Result<Value, String> {
             let object = object.bytes("group", group).set("windows", windows.iter().map(row).collect::<Vec<_>>());
             object.maybe("more", more.then_some(true))
         }
+        Frame::Ask { hops, request } => object.set("hops", *hops).set("request", join_request(request)?),
+        Frame::Locate { hops, locate: sought } => object.set("hops", *hops).set("locate", locate(sought)?),
+        Frame::Equivocation(shown) => object.set("equivocation", equivocation(shown)?),
         Frame::Message { hop, message } => {
             let hop_fields = Object::default().set("tree", hop.tree).set("hops", hop.hops).set("age", hop.age_ms);
             let hop_fields = hop_fields.all_bytes("via", hop.via()).maybe("remaining", hop.remaining);
@@ -364,19 +320,4 @@ fn stream(bytes: &[u8]) -> Result<Value, String> {
         object.bytes("body", &frame.tail).done()
     };
     Ok(Object::default().set("frames", frames.iter().map(row).collect::<Vec<_>>()).done())
-}
-
-fn ticket(bytes: &[u8]) -> Result<Value, String> {
-    let text = core::str::from_utf8(bytes).map_err(|_| "base64".to_owned())?;
-    let ticket = Ticket::parse(text).map_err(name)?;
-    let fields = ticket.fields();
-    Ok(Object::default()
-        .bytes("group", fields.group)
-        .set("name", fields.name.clone())
-        .set("floor", floor(&fields.floor)?)
-        .maybe("invite", fields.invite.as_ref().map(|key| hex(key.expose())))
-        .maybe("content_key", fields.content_key.as_ref().map(|key| hex(key.expose())))
-        .set("allows", fields.allows.bits())
-        .all_text("locators", &fields.locators)
-        .done())
 }

@@ -3,7 +3,20 @@
 use core::fmt::Debug;
 
 /// Variants that only say where an error was found, not what it is.
-const WRAPPERS: [&str; 7] = ["Cbor", "Hello", "Chain", "Capability", "Floor", "Message", "Nested"];
+const WRAPPERS: [&str; 12] = [
+    "Cbor",
+    "Hello",
+    "Chain",
+    "Capability",
+    "Floor",
+    "Message",
+    "Nested",
+    "JoinRequest",
+    "Successor",
+    "Locate",
+    "Equivocation",
+    "Header",
+];
 
 /// The name of an error's innermost variant.
 pub(crate) fn of(error: &impl Debug) -> String {

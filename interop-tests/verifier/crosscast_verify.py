@@ -11,13 +11,14 @@ import base64, json, pathlib, re, sys, unicodedata
 from collections import Counter
 from blake3 import blake3
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 class Refused(ValueError):
     """The bytes are not what they are said to be."""
 def need(holds, why):  # Returns nothing, so that `need(..) or x` is x.
     if not holds:
         raise Refused(why)
+unhex = bytes.fromhex
 def derive(context, material):
     return blake3(material, derive_key_context="crosscast " + context + " v1").digest()
 
@@ -97,12 +98,16 @@ def fields(pairs, schema):
 HEADER = ("version kind to from instance seq time expires class order deps? chain? recipients? codec count "
           "payload_length payload_hash", ONE, N(0, 1), B32, B32, U, SOME, U, U, N(0, 4), N(0, 2),
           A(1, 16, B32, AS_IS), B32, A(1, 32, B32, AS_IS), N(1, 4), N(1, 256), N(0, 262144), B32)
-CAPABILITY = ("version group subject rights not_before not_after epoch rate_class depth_left issuer",
-              ONE, B32, B32, N(1, 127), U, U, U, N(0, 7), N(0, 2), B32)
+CAPABILITY = ("version group subject rights not_before not_after epoch rate_class depth_left issuer invite?",
+              ONE, B32, B32, N(1, 127), U, U, U, N(0, 7), N(0, 2), B32, B32)
 FLOOR = ("version group number issued valid_until policy lowest_epoch revoked? content_key? signer?",
          ONE, B32, SOME, U, U, N(0, 2), U, A(1, 32, B32, AS_IS), B(8), B32)
 PEER_RECORD = ("version node number issued valid_until locators? roles prekey? attestations?",
                ONE, B32, SOME, U, U, A(1, 16, T(256, ADDRESS)), ROLES, B32, ATTESTATIONS)
+SERVICE = ("version service number issued valid_until nodes prekey name?",
+           ONE, B32, SOME, U, U, A(1, 8, B32, AS_IS), B32, T(64))
+SUCCESSOR = ("version old new issued consent", ONE, B32, B32, U, B(64))
+LOCATE = ("version target from prekey time nonce", ONE, B32, B32, B32, U, B(16))
 HELLO = ("node min_version max_version nonce features max_message_bytes credit roles instance wall_clock agent "
          "peer_record? overlay? attestations? prekey name?", B32, SOME, SOME, B32, lambda v: U(v) & 1,
          lambda v: max(U(v), 65536), A(3, 3, U), ROLES, U, U, AGENT, SOME,
@@ -111,29 +116,56 @@ HOP = ("tree hops age via? remaining?", N(0, 255), N(0, 255), N(0, 2**32 - 1), A
 META = ("content_type? topic? correlation? reply_to? entry_key?", LABEL, LABEL, B(1, 64), B32, B(16))
 MANIFEST = ("total_length part_length parts content_type?", U, N(1, 262144), A(1, 4096, B32), LABEL)
 
-def signed(data, longest, schema, domain, signer, life):
+def signed(data, longest, schema, domain, *signer, life=("issued", "valid_until")):  # By the first key that is there.
     need(type(data) is bytes and 64 <= len(data) <= longest, "not an object of a possible length")
     read = fields(whole(data[:-64]), schema)
-    need(read[life[0]] < read[life[1]], "life")
-    return verify(bytes.fromhex(signer(read)), domain, data[:-64], data[-64:]) or read
+    need(life[0] not in read or life[1] not in read or read[life[0]] < read[life[1]], "life")
+    return verify(unhex(next(read[s] for s in signer if s in read)), domain, data[:-64], data[-64:]) or read
 def capability(data):
-    read = signed(data, 512, CAPABILITY, "capability", lambda r: r["issuer"], ("not_before", "not_after"))
-    return {**read, "serial": derive("capability serial", data[:-64]).hex()}
+    read = signed(data, 512, CAPABILITY, "capability", "issuer", life=("not_before", "not_after"))
+    serial = derive("capability serial", data[:-64]).hex()
+    tags = [derive("revoked " + word, unhex(read[word])).hex() for word in ("subject", "invite") if word in read]
+    return {**read, "serial": serial, "revocation_ids": [serial] + tags}
 def chain(links):
     links = A(1, 3, capability)(links)
     need(links[0]["issuer"] == links[0]["group"], "root")
     for up, low in zip(links, links[1:]):
-        need(low["group"] == up["group"] and low["issuer"] == up["subject"] and up["rights"] & 24, "group or issuer")
+        need(low["group"] == up["group"] and low["issuer"] == up["subject"], "group or issuer")
+        need(up["rights"] & 24 or not (low["depth_left"] or low["rights"] & ~71), "may not issue")
         need(not low["rights"] & ~up["rights"] and low["depth_left"] < up["depth_left"], "rights or depth")
         need(low["epoch"] >= up["epoch"] and low["rate_class"] <= up["rate_class"], "epoch or rate class")
         need(up["not_before"] <= low["not_before"] and low["not_after"] <= up["not_after"], "life")
     serials = [link["serial"] for link in links]
-    return {"serials": serials, "hash": derive("chain", bytes.fromhex("".join(serials))).hex()}
+    return {"group": links[0]["group"], "subject": links[-1]["subject"], "serials": serials,
+            "hash": derive("chain", unhex("".join(serials))).hex()}
 def floor(data):
-    read = signed(data, 2048, FLOOR, "floor", lambda r: r.get("signer", r["group"]), ("issued", "valid_until"))
+    read = signed(data, 2048, FLOOR, "floor", "signer", "group")
     return need(read.get("signer") != read["group"], "signer") or read
-def peer_record(data):
-    return signed(data, 1024, PEER_RECORD, "peer-record", lambda r: r["node"], ("issued", "valid_until"))
+def successor(data):
+    read = signed(data, 512, SUCCESSOR, "successor", "old")
+    over = unhex(read["old"] + read["new"]) + read["issued"].to_bytes(8, "big")
+    verify(unhex(read["new"]), "successor", over, unhex(read["consent"]))
+    return need(read["old"] != read["new"], "a key as its own successor") or read
+def locate(data):
+    return {**signed(data, 512, LOCATE, "locate", "from"), "id": derive("request", data[:-64]).hex()}
+REQUEST = ("version group node prekey time nonce purpose name? invite? proof? chain? successor?",
+           ONE, B32, B32, B32, U, B(16), N(0, 2), T(64), B32, B(64), chain, successor)
+def join_request(data):
+    read = signed(data, 3072, REQUEST, "join-request", "node")
+    need(("invite" in read) == ("proof" in read) and ("chain" in read or not read["purpose"]), "proof or chain missing")
+    need(read.get("chain", read)["group"] == read["group"], "the chain's group")
+    need(read.get("successor", {"new": read["node"]})["new"] == read["node"], "somebody else's successor")
+    if "invite" in read:
+        over = unhex(read["group"] + read["node"] + read["prekey"]) + read["time"].to_bytes(8, "big")
+        verify(unhex(read["invite"]), "invite", over + unhex(read["nonce"]), unhex(read["proof"]))
+    return {**read, "id": derive("request", data[:-64]).hex()}
+GRANT = ("version group request? chain? content_keys? floor floor_chain? refusal? name?",
+         ONE, B32, B32, chain, A(1, 4, B32), floor, chain, N(1, 5), T(64))
+def grant(data):
+    need(len(data) <= 8192, "too long")
+    read = fields(whole(data), GRANT)
+    parts = [read[part]["group"] for part in ("chain", "floor", "floor_chain") if part in read]
+    return need(set(parts) == {read["group"]}, "group") or read
 def hello(data):
     need(len(data) <= 4096, "too long")
     read = fields(whole(data), HELLO)
@@ -147,7 +179,7 @@ def header(data):
 def message(data):
     read, head, rest = header(data)
     need(len(head) + 64 <= 8192 and len(rest) == 64 + read["payload_length"], "length")
-    verify(bytes.fromhex(read["from"]), "message", head, rest[:64])
+    verify(unhex(read["from"]), "message", head, rest[:64])
     need(blake3(rest[64:]).hexdigest() == read["payload_hash"], "payload hash")
     at, associated = {0xb8: 2, 0xb9: 3}.get(head[0], 1), b""  # What is in the map but for keys 15 and 16.
     while at < len(head):
@@ -155,6 +187,17 @@ def message(data):
         at = decode(head, value_at)[1]
         associated += b"" if key in (15, 16) else head[start:at]
     return {**read, "associated_data": associated.hex()}
+CLAIMS = "version a signature_a b signature_b", ONE, B(1, 8128), B(64), B(1, 8128), B(64)
+def equivocation(data):
+    need(len(data) <= 17280, "too long")
+    read, found = fields(whole(data), CLAIMS), []
+    for name in ("a", "b"):
+        claim, head, rest = header(unhex(read[name]))
+        need(not rest, "trailing bytes")
+        verify(unhex(claim["from"]), "message", head, unhex(read["signature_" + name]))
+        found.append([claim[key] for key in ("from", "kind", "to", "instance", "seq", "id")])
+    need(found[0][:5] == found[1][:5] and found[0][5] < found[1][5], "both may stand, or order")
+    return {"version": 1, **dict(zip("from kind to instance seq".split(), found[0])), "ids": [f[5] for f in found]}
 def nested(data):
     return need(header(data)[0]["codec"] != 2, "nested too deep") or message(data)
 
@@ -199,7 +242,10 @@ TYPES = {  # Type: word, longest body, reader.
     8: ("chain", 1546, lambda b: chain(whole(b))), 9: ("floor", 4618, of("floor chain?", floor, chain)),
     10: ("subscribe", 1024, of("group on chain?", B32, typed(bool, lambda v: True), B32)),
     11: ("resume", 36864, of("group windows more?", B32, A(0, 512, R(B32, U, U), lambda w: w[:2]), typed(bool, AS_IS))),
-    12: ("refuse", 1024, of("lane number code", LANE, SOME, lambda v: v if U(v) <= 7 else 0)),
+    12: ("refuse", 1024, of("lane number code", LANE, SOME, lambda v: v if U(v) <= 9 else 0)),
+    13: ("ask", 4096, of("hops request", N(0, 255), join_request)),
+    14: ("locate", 1536, of("hops locate", N(0, 255), locate)),
+    15: ("equivocation", 18304, of("equivocation", equivocation)),
     16: ("message", 278528, hop_and_message)}
 
 def frame(kind, lane, data):
@@ -232,35 +278,42 @@ def key_text(data):
     raw = base64.b32decode(data[2:].upper())
     need(derive("key text", data[:2] + raw[:32])[:3] == raw[32:], "checksum")
     return {"kind": data[:2].decode(), "key": raw[:32].hex()}
-TICKET = ("group name floor invite? content_key? allows locators?", B32, T(64), floor, B32, B32, N(0, 127),
-          A(1, 8, T(256, ADDRESS)))
+TICKET = ("group name floor invite? content_key? allows locators? invite_chain? invite_until?", B32, T(64), floor, B32,
+          B32, N(0, 127), A(1, 8, T(256, ADDRESS)), lambda v: B(1, 1546)(v) and chain(whole(v)), U)
 def ticket(data):
     need(re.fullmatch(rb"cct1\.[A-Za-z0-9_-]{6,5462}", data) and len(data) % 4 != 2, "not a ticket")
     raw = base64.urlsafe_b64decode(data[5:] + b"=" * (-len(data[5:]) % 4))
     need(base64.urlsafe_b64encode(raw).rstrip(b"=") == data[5:] and len(raw) <= 4096, "base64 or length")
     need(derive("ticket", raw[:-4])[:4] == raw[-4:], "checksum")
     read = fields(whole(raw[:-4]), TICKET)
-    sealed_by = derive("content key id", bytes.fromhex(read.get("content_key", "")))[:8].hex()
+    sealed_by = derive("content key id", unhex(read.get("content_key", "")))[:8].hex()
     need(read["floor"]["group"] == read["group"], "group")
+    if "invite_chain" in read:
+        need("invite" in read, "a chain without an invite")
+        own = Ed25519PrivateKey.from_private_bytes(unhex(read["invite"])).public_key().public_bytes_raw().hex()
+        need((read["group"], own) == (read["invite_chain"]["group"], read["invite_chain"]["subject"]), "invite chain")
     return need("content_key" not in read or sealed_by == read["floor"].get("content_key"), "content key") or read
 
 def proof(data, dialler, listener, scheme, by_listener, binding):
-    bodies, scheme, binding = [bytes.fromhex(dialler), bytes.fromhex(listener)], scheme.encode(), bytes.fromhex(binding)
-    own, peer = [bytes.fromhex(hello(body)["node"]) for body in (bodies[::-1] if by_listener else bodies)]
+    bodies, scheme, binding = [unhex(dialler), unhex(listener)], scheme.encode(), unhex(binding)
+    own, peer = [unhex(hello(body)["node"]) for body in (bodies[::-1] if by_listener else bodies)]
     transcript = derive("hello", b"".join(blake3(body).digest() for body in bodies))
     over = bytes([len(scheme)]) + scheme + bytes([by_listener, len(binding)]) + binding + own + peer + transcript
     return verify(own, "hello", over, data) or {"transcript": transcript.hex(), "signed": over.hex()}
 KINDS = {  # Kind: reader, and which parts of the context it takes behind the bytes.
     "key-text": (key_text,), "ticket": (ticket,), "message": (message,), "nested": (nested,),
-    "manifest": (manifest,), "capability": (capability,), "floor": (floor,), "peer-record": (peer_record,),
+    "manifest": (manifest,), "capability": (capability,), "floor": (floor,), "successor": (successor,),
+    "peer-record": (lambda b: signed(b, 1024, PEER_RECORD, "peer-record", "node"),),
+    "service-record": (lambda b: signed(b, 1024, SERVICE, "service-record", "service"),),
+    "join-request": (join_request,), "locate": (locate,), "equivocation": (equivocation,), "grant": (grant,),
     "hello": (hello,), "stream": (stream,), "cbor": (lambda b: whole(b) and {} or {},),
     "header": (lambda b: need(not header(b)[2], "trailing bytes") or header(b)[0],),
     "chain": (lambda b: chain(whole(b)),), "message-id": (lambda b: {"id": header(b)[0]["id"]},),
     "entries": (entries, "count"), "sealed": (sealed, "wraps"), "plaintext": (plaintext, "padded"),
     "frame": (lambda b, kind, lane: frame(kind, lane, b), "type", "lane"),
     "derive": (lambda b, context: {"hash": blake3(b, derive_key_context=context).hexdigest()}, "context"),
-    "short-id": (lambda b, k: {"short_id": derive("short id", bytes.fromhex(k) + b)[:8].hex()}, "link_key"),
-    "signature": (lambda b, k, d, o: verify(bytes.fromhex(k), d, bytes.fromhex(o), b) or {}, "key", "domain", "body"),
+    "short-id": (lambda b, k: {"short_id": derive("short id", unhex(k) + b)[:8].hex()}, "link_key"),
+    "signature": (lambda b, k, d, o: verify(unhex(k), d, unhex(o), b) or {}, "key", "domain", "body"),
     "proof": (proof, "dialler", "listener", "scheme", "by_listener", "binding")}
 
 def run_vectors(directory):
@@ -269,7 +322,7 @@ def run_vectors(directory):
         for vector in json.loads(path.read_text()):
             try:
                 read, *wanted = KINDS[vector["kind"]]
-                found = read(bytes.fromhex(vector["bytes"]), *[vector["context"][name] for name in wanted])
+                found = read(unhex(vector["bytes"]), *[vector["context"][name] for name in wanted])
             except ValueError as refusal:
                 found = refusal
             holds = found == vector["fields"] if vector["valid"] else isinstance(found, ValueError)
@@ -282,7 +335,7 @@ def run_stream(path):
     counts, refused = Counter(), 0
     try:
         for raw in stream(pathlib.Path(path).read_bytes())["frames"]:
-            word, body = TYPES.get(raw["type"], ("skipped",))[0], bytes.fromhex(raw["body"])
+            word, body = TYPES.get(raw["type"], ("skipped",))[0], unhex(raw["body"])
             read = frame(raw["type"], raw["lane"], body)
             if word == "message":
                 payload(read["message"], body[len(body) - read["message"]["payload_length"]:])

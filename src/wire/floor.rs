@@ -136,12 +136,8 @@ impl FloorRecord {
     /// Whether a link is revoked: by its serial, its subject, or the invite that let its subject in.
     #[must_use]
     pub fn revokes_link(&self, link: &Capability) -> bool {
-        let fields = link.fields();
-        // Most floors revoke nothing, and a tag costs a hash.
-        !self.fields.revoked.is_empty()
-            && (self.revokes(&RevocationId::of_serial(link.serial()))
-                || self.revokes(&RevocationId::of_subject(&fields.subject))
-                || fields.invite.is_some_and(|invite| self.revokes(&RevocationId::of_invite(&invite))))
+        // Most floors revoke nothing, and an id costs a hash.
+        !self.fields.revoked.is_empty() && link.revocation_ids().any(|id| self.revokes(&id))
     }
 
     /// Whether the signer is entitled to it: the group key is; another only with a chain of this group that is for it,

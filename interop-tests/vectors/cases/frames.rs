@@ -4,7 +4,10 @@ use crosscast_wire::Domain;
 use serde_json::{Value, json};
 
 use super::Set;
-use super::support::{chain, chain_links, floor, header, hello, message, one_entry, public, signed};
+use super::support::{
+    chain, chain_links, equivocation, floor, header, hello, join_request, locate, message, one_entry, public, signed,
+    two_claims,
+};
 use crate::values::{bytes, list, map, text, uint, with};
 
 const HELLO: u8 = 0x01;
@@ -19,6 +22,9 @@ const FLOOR: u8 = 0x09;
 const SUBSCRIBE: u8 = 0x0a;
 const RESUME: u8 = 0x0b;
 const REFUSE: u8 = 0x0c;
+const ASK: u8 = 0x0d;
+const LOCATE: u8 = 0x0e;
+const EQUIVOCATION: u8 = 0x0f;
 const MESSAGE: u8 = 0x10;
 
 fn on(frame_type: u8, lane: u8) -> Value {
@@ -29,6 +35,7 @@ pub(super) fn all(set: &mut Set) {
     link(set);
     counts(set);
     groups(set);
+    hopping(set);
     messages(set);
     types(set);
 }
@@ -98,7 +105,7 @@ fn counts(set: &mut Set) {
     set.refused("frame", "ACK of lanes that descend", on(ACK, 0), list(&[pair(2, 1), pair(1, 2)]), "order");
     set.refused("frame", "ACK of a lane without a count", on(ACK, 0), list(&[list(&[uint(1)])]), "too-short");
     let refuse = |lane: u64, number: u64, code: u64| map(&[(0, uint(lane)), (1, uint(number)), (2, uint(code))]);
-    for code in 0..=7 {
+    for code in 0..=9 {
         set.valid("frame", &format!("REFUSE with code {code}"), on(REFUSE, 0), refuse(2, 10, code));
     }
     set.valid("frame", "REFUSE with a code to come reads as 0", on(REFUSE, 0), refuse(2, 10, 1_000));
@@ -141,6 +148,41 @@ fn groups(set: &mut Set) {
     let twice = resume(&[window(1, 1, 1), window(1, 1, 2)]);
     set.refused("frame", "RESUME with a window twice", on(RESUME, 0), twice, "order");
     set.refused("frame", "RESUME of 513 windows", on(RESUME, 0), resume(&vec![vec![0x80]; 513]), "too-long");
+}
+
+fn hopping(set: &mut Set) {
+    let request = bytes(signed(2, Domain::JoinRequest, &join_request()));
+    let sought = bytes(signed(2, Domain::Locate, &locate()));
+    let shown = bytes(map(&equivocation(&two_claims())));
+    for (word, frame_type, object) in [("ASK", ASK, &request), ("LOCATE", LOCATE, &sought)] {
+        for hops in [0, 8, 255] {
+            let body = map(&[(0, uint(hops)), (1, object.clone())]);
+            set.valid("frame", &format!("{word} after {hops} hops"), on(frame_type, 0), body);
+        }
+        let mut refused = |name: &str, pairs: &[(u64, Vec<u8>)], reason: &str| {
+            set.refused("frame", &format!("{word} {name}"), on(frame_type, 0), map(pairs), reason);
+        };
+        refused("after 256 hops", &[(0, uint(256)), (1, object.clone())], "out-of-range");
+        refused("without its hops", &[(1, object.clone())], "missing-key");
+        refused("without its object", &[(0, uint(0))], "missing-key");
+        refused("with an empty object", &[(0, uint(0)), (1, bytes([]))], "length");
+        let more = [(0, uint(0)), (1, object.clone()), (2, uint(0))];
+        refused("with unknown critical key 2", &more, "unknown-critical-key");
+        set.refused("frame", &format!("{word} on lane urgent"), on(frame_type, 1), map(&more), "wrong-lane");
+    }
+    let forged = map(&[(0, uint(0)), (1, bytes(signed(9, Domain::JoinRequest, &join_request())))]);
+    set.refused("frame", "ASK that its asker did not sign", on(ASK, 0), forged, "bad-signature");
+    let other = map(&[(0, uint(0)), (1, sought)]);
+    set.refused("frame", "ASK with a locate in it", on(ASK, 0), other, "missing-key");
+    set.refused("frame", "ASK of 4,097 bytes", on(ASK, 0), [0; 4097], "too-long");
+    set.refused("frame", "LOCATE of 1,537 bytes", on(LOCATE, 0), [0; 1537], "too-long");
+    set.valid("frame", "EQUIVOCATION", on(EQUIVOCATION, 0), map(&[(0, shown.clone())]));
+    set.refused("frame", "EQUIVOCATION of nothing", on(EQUIVOCATION, 0), map(&[]), "missing-key");
+    let more = map(&[(0, shown.clone()), (1, uint(0))]);
+    set.refused("frame", "EQUIVOCATION with unknown critical key 1", on(EQUIVOCATION, 0), more, "unknown-critical-key");
+    let urgent = map(&[(0, shown)]);
+    set.refused("frame", "EQUIVOCATION on lane normal", on(EQUIVOCATION, 2), urgent, "wrong-lane");
+    set.refused("frame", "EQUIVOCATION of 18,305 bytes", on(EQUIVOCATION, 0), vec![0; 18_305], "too-long");
 }
 
 fn messages(set: &mut Set) {
@@ -187,7 +229,7 @@ fn types(set: &mut Set) {
         set.refused("frame", &format!("PING on lane {lane}"), on(PING, lane), &body, "wrong-lane");
     }
     set.refused("frame", "HELLO on lane bulk", on(HELLO, 3), map(&hello(1)), "wrong-lane");
-    for frame_type in [0x00, 0x0d, 0x0f, 0x11, 0x7f] {
+    for frame_type in [0x00, 0x11, 0x40, 0x7f] {
         let name = format!("unknown type {frame_type:#04x}");
         set.refused("frame", &name, on(frame_type, 0), &body, "unknown-type");
     }

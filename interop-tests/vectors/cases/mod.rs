@@ -1,12 +1,16 @@
 //! The cases, file by file. Every case says what is to come of it; a case that comes out otherwise stops the making.
 
 mod cbor;
+mod equivocations;
 mod frames;
+mod grants;
 mod hellos;
 mod keys;
 mod messages;
 mod payloads;
 mod records;
+mod requests;
+mod services;
 mod signatures;
 mod streams;
 mod support;
@@ -60,20 +64,26 @@ impl Set {
 type Maker = fn(&mut Set);
 
 pub(crate) fn all() -> Result<Files, String> {
-    let makers: [(&'static str, Maker); 14] = [
+    let makers: [(&'static str, Maker); 20] = [
         ("cbor.json", cbor::all),
         ("capabilities.json", records::capabilities),
         ("chains.json", records::chains),
         ("domains.json", signatures::domains),
+        ("equivocations.json", equivocations::all),
         ("floors.json", records::floors),
         ("frames.json", frames::all),
+        ("grants.json", grants::all),
         ("hellos.json", hellos::all),
+        ("join-requests.json", requests::join_requests),
         ("keys.json", keys::all),
+        ("locates.json", requests::locates),
         ("messages.json", messages::all),
         ("payloads.json", payloads::all),
         ("peer-records.json", records::peer_records),
+        ("service-records.json", services::service_records),
         ("signatures.json", signatures::all),
         ("streams.json", streams::all),
+        ("successors.json", services::successors),
         ("tickets.json", tickets::all),
     ];
     let mut files = Files::new();

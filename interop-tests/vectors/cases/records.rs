@@ -4,13 +4,13 @@ use crosscast_wire::Domain;
 use serde_json::Value;
 
 use super::Set;
-use super::support::{NOW, capability, chain, chain_links, floor, public, sign, signed};
+use super::support::{INVITE, NOW, capability, chain, chain_links, floor, public, sign, signed};
 use crate::values::{Pairs, bytes, list, map, text, uint, with};
 
-type Change = (&'static str, u64, Option<Vec<u8>>, &'static str);
+pub(super) type Change = (&'static str, u64, Option<Vec<u8>>, &'static str);
 
 /// Adds each change of one pair: valid when its reason is empty.
-fn change_each(set: &mut Set, kind: &str, seed: u8, domain: Domain, pairs: &Pairs, changes: Vec<Change>) {
+pub(super) fn change_each(set: &mut Set, kind: &str, seed: u8, domain: Domain, pairs: &Pairs, changes: Vec<Change>) {
     for (name, key, value, reason) in changes {
         let bytes = signed(seed, domain, &with(pairs, key, value));
         if reason.is_empty() {
@@ -22,7 +22,7 @@ fn change_each(set: &mut Set, kind: &str, seed: u8, domain: Domain, pairs: &Pair
 }
 
 /// Adds the ways in which a signed object can be wrong whatever it says.
-fn damage(set: &mut Set, kind: &str, seed: u8, domain: Domain, pairs: &Pairs, signature_reason: &str) {
+pub(super) fn damage(set: &mut Set, kind: &str, seed: u8, domain: Domain, pairs: &Pairs, signature_reason: &str) {
     let body = map(pairs);
     let none = Value::Null;
     let good = sign(seed, domain, &body);
@@ -57,6 +57,8 @@ pub(super) fn capabilities(set: &mut Set) {
     let domain = Domain::Capability;
     set.valid("capability", "from the group key", Value::Null, signed(1, domain, &pairs));
     set.valid("capability", "from a member", Value::Null, signed(2, domain, &capability(2, 3, 1)));
+    let invited = with(&pairs, 10, bytes(public(INVITE)));
+    set.valid("capability", "of a subject that an invite let in", Value::Null, signed(1, domain, &invited));
     damage(set, "capability", 1, domain, &pairs, "bad-signature");
     let long = Some(bytes([0; 400]));
     let changes: Vec<Change> = vec![
@@ -75,6 +77,9 @@ pub(super) fn capabilities(set: &mut Set) {
         ("rate class 8", 7, Some(uint(8)), "rate-class"),
         ("depth 0", 8, Some(uint(0)), ""),
         ("depth 3", 8, Some(uint(3)), "depth-left"),
+        ("an invite of 31 bytes", 10, Some(bytes([1; 31])), "too-short"),
+        ("an invite as text", 10, Some(text("invite")), "wrong-type"),
+        ("unknown critical key 11", 11, Some(uint(0)), "unknown-critical-key"),
         ("longer than 512 bytes", 128, long, "length"),
     ];
     change_each(set, "capability", 1, domain, &pairs, changes);
@@ -114,6 +119,18 @@ pub(super) fn chains(set: &mut Set) {
     };
     set.valid("chain", "issued with the right to renew", none.clone(), of_weak_root(1 | 16, 1));
     set.refused("chain", "issued without the right to admit", none.clone(), of_weak_root(1 | 2, 1), "may-not-issue");
+    let device = |root_rights: u64, rights: u64, depth: u64| {
+        let root = signed(1, Domain::Capability, &with(&capability(1, 2, 2), 3, uint(root_rights)));
+        let link = with(&with(&second, 3, uint(rights)), 8, uint(depth));
+        chain(&[root, signed(2, Domain::Capability, &link)])
+    };
+    set.valid("chain", "a device's link, issued without the right to admit", none.clone(), device(71, 71, 0));
+    let name = "a device's link that could be passed on";
+    set.refused("chain", name, none.clone(), device(71, 71, 1), "may-not-issue");
+    let name = "a device's link that may revoke";
+    set.refused("chain", name, none.clone(), device(71 | 32, 1 | 32, 0), "may-not-issue");
+    set.valid("chain", "a link that may revoke, issued with the right to admit", none.clone(), device(41, 33, 0));
+    set.refused("chain", "a device's link with more rights", none.clone(), device(1, 2, 0), "rights");
     set.refused("chain", "a link with more rights", none.clone(), of_weak_root(1 | 8, 1 | 2), "rights");
     let not_root = chain(&[signed(2, Domain::Capability, &second)]);
     set.refused("chain", "a first link that is not the group key's", none.clone(), not_root, "root");
@@ -145,11 +162,11 @@ pub(super) fn floors(set: &mut Set) {
         ("policy open", 5, Some(uint(1)), ""),
         ("an unknown policy", 5, Some(uint(3)), "unknown-policy"),
         ("nothing revoked", 7, None, ""),
-        ("an empty list of serials", 7, Some(list(&[])), "too-short"),
-        ("32 serials", 7, serials(0..32), ""),
-        ("33 serials", 7, serials(0..33), "too-long"),
-        ("a serial twice", 7, Some(list(&[bytes([1; 32]), bytes([1; 32])])), "revoked"),
-        ("serials that descend", 7, Some(list(&[bytes([2; 32]), bytes([1; 32])])), "revoked"),
+        ("an empty list of revocations", 7, Some(list(&[])), "too-short"),
+        ("32 revocations", 7, serials(0..32), ""),
+        ("33 revocations", 7, serials(0..33), "too-long"),
+        ("a revocation twice", 7, Some(list(&[bytes([1; 32]), bytes([1; 32])])), "revoked"),
+        ("revocations that descend", 7, Some(list(&[bytes([2; 32]), bytes([1; 32])])), "revoked"),
         ("a public group", 8, None, ""),
         ("a content key id of 7 bytes", 8, Some(bytes([1; 7])), "too-short"),
         ("the group key named as signer", 9, Some(bytes(public(1))), "signer-is-group"),

@@ -74,6 +74,68 @@ pub(super) fn content_key_id() -> [u8; 8] {
     *crosscast_wire::ContentKeyId::of_key(&[9; 32]).as_bytes()
 }
 
+/// The seed of the invite's key.
+pub(super) const INVITE: u8 = 0x5a;
+
+/// Key 7 gives way to key 2.
+pub(super) fn successor() -> Pairs {
+    let consent = RustCrypto.sign(&key(2), Domain::Successor, &consent_body(7, 2, NOW));
+    vec![(0, uint(1)), (1, bytes(public(7))), (2, bytes(public(2))), (3, uint(NOW)), (4, bytes(consent))]
+}
+
+/// What the new key consents to.
+pub(super) fn consent_body(old: u8, new: u8, issued: u64) -> Vec<u8> {
+    [public(old).as_slice(), &public(new), &issued.to_be_bytes()].concat()
+}
+
+/// Node 2 asks group 1 for everything at once.
+pub(super) fn join_request() -> Pairs {
+    let body = [public(1).as_slice(), &public(2), &[6; 32], &NOW.to_be_bytes(), &[4; 16]].concat();
+    vec![
+        (0, uint(1)),
+        (1, bytes(public(1))),
+        (2, bytes(public(2))),
+        (3, bytes([6; 32])),
+        (4, uint(NOW)),
+        (5, bytes([4; 16])),
+        (6, uint(1)),
+        (7, text("küche")),
+        (8, bytes(public(INVITE))),
+        (9, bytes(RustCrypto.sign(&key(INVITE), Domain::Invite, &body))),
+        (10, chain(&chain_links(1))),
+        (11, bytes(signed(7, Domain::Successor, &successor()))),
+    ]
+}
+
+/// Node 2 looks for 3.
+pub(super) fn locate() -> Pairs {
+    vec![
+        (0, uint(1)),
+        (1, bytes(public(3))),
+        (2, bytes(public(2))),
+        (3, bytes([6; 32])),
+        (4, uint(NOW)),
+        (5, bytes([4; 16])),
+    ]
+}
+
+/// Two headers of sender 2 with one number, the lower id first, each as header bytes and signature.
+pub(super) fn two_claims() -> [(Vec<u8>, Vec<u8>); 2] {
+    let claim = |payload: &[u8]| {
+        let head = map(&header(payload));
+        let signature = RustCrypto.sign(&key(2), Domain::Message, &head).to_vec();
+        (head, signature)
+    };
+    let mut claims = [claim(b"yes"), claim(b"no")];
+    claims.sort_by_key(|(head, _)| crosscast_wire::MessageId::of_header(head));
+    claims
+}
+
+/// What convicts a sender of these two claims.
+pub(super) fn equivocation([a, b]: &[(Vec<u8>, Vec<u8>); 2]) -> Pairs {
+    vec![(0, uint(1)), (1, bytes(&a.0)), (2, bytes(&a.1)), (3, bytes(&b.0)), (4, bytes(&b.1))]
+}
+
 /// A hello of node `seed` with everything in it.
 pub(super) fn hello(seed: u8) -> Pairs {
     vec![
