@@ -123,7 +123,27 @@ codes! {
     /// The policy forbids publishing.
     NotAllowed = "not_allowed" 403 Denied,
         "The group's policy does not let this node publish.",
-        "Publish from the node that holds the group key; `crosscast group show GROUP` names the policy.";
+        "`crosscast group show GROUP` names policy and rights; ask for `group grant`, or publish from the node with the key.";
+    /// The group's content key is missing.
+    NoKey = "no_key" 503 NotReachable,
+        "The group's content key was changed and the new one has not come yet.",
+        "Wait: the node asks the group's members for it; `crosscast group show GROUP` says `asking` until it has come.";
+    /// A right is missing.
+    NoRight = "no_right" 403 Denied,
+        "This node's rights in the group do not cover that.",
+        "Run it on a node with the right (`crosscast group show GROUP` lists them), or ask its maker for `group grant`.";
+    /// The group knows no capabilities.
+    NoCapabilities = "no_capabilities" 409 Failed,
+        "The group's policy is not `capability`, so there are no rights to hand out or take back.",
+        "`crosscast group policy GROUP capability` on the node that holds the group's key changes that.";
+    /// Nobody has answered a request to join.
+    NobodyAdmits = "nobody_admits" 503 NotReachable,
+        "Nobody who may admit to the group has answered; the node stays with the group and goes on asking.",
+        "Keep the daemon running and linked; `crosscast group show GROUP` says when it is in.";
+    /// The group does not admit this node.
+    NotAdmitted = "not_admitted" 403 Denied,
+        "Whoever admits to the group has said no: the invite is used up, has run out, or the key was revoked.",
+        "Ask for a new ticket (`crosscast group invite GROUP`), or for `crosscast group grant GROUP KEY`.";
     /// No such endpoint.
     NotFound = "not_found" 404 Failed,
         "There is nothing under that path.",

@@ -2,9 +2,11 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use crosscast::InviteOptions;
 use crosscast_wire::{Locator, Policy};
 use serde::{Deserialize, Serialize};
 
+use crate::rights::{parse_life, parse_policy, parse_rights};
 use crate::server::{App, Body, Reply, ok};
 use crate::view::{GroupJson, TicketView};
 use crate::{ApiError, Code};
@@ -22,9 +24,7 @@ struct Create {
 /// `POST /v1/groups`
 pub(crate) async fn create(State(app): State<App>, body: Body) -> Reply {
     let Create { name, policy, public } = body.json().await?;
-    let policy = policy.as_deref().unwrap_or(Policy::Open.word());
-    let policy =
-        Policy::from_word(policy).ok_or_else(|| ApiError::new(Code::BadRequest, "`policy` is open or keyholder"))?;
+    let policy = parse_policy(policy.as_deref().unwrap_or(Policy::Open.word()))?;
     let (group, ticket) = app.node.create_group(&name, policy, public).await?;
     app.forget_groups();
     let made = TicketView { group: group.to_string(), name, ticket: Some(ticket) };
@@ -72,17 +72,30 @@ pub(crate) async fn show(State(app): State<App>, Path(text): Path<String>) -> Re
 #[serde(deny_unknown_fields, default)]
 struct Invite {
     locators: Vec<String>,
+    offline: bool,
+    rights: Option<Vec<String>>,
+    uses: Option<u32>,
+    valid: Option<String>,
+    life: Option<String>,
 }
 
 /// `POST /v1/groups/{g}/invite`
 pub(crate) async fn invite(State(app): State<App>, Path(text): Path<String>, body: Body) -> Reply {
-    let Invite { locators } = body.json_or_default().await?;
+    let Invite { locators, offline, rights, uses, valid, life } = body.json_or_default().await?;
     let group = app.group(&text).await?;
     let parse = |text: &String| {
         Locator::parse(text).map_err(|error| ApiError::new(Code::BadLocator, format!("`{text}`: {error}")))
     };
     let locators = locators.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    let ticket = app.node.invite(group, locators).await?;
+    let options = InviteOptions {
+        locators,
+        offline,
+        rights: rights.as_deref().map(parse_rights).transpose()?,
+        uses,
+        valid_ms: valid.as_deref().map(parse_life).transpose()?,
+        life_ms: life.as_deref().map(parse_life).transpose()?,
+    };
+    let ticket = app.node.invite_with(group, options).await?;
     let name = app.known(group, false).await?.map(|known| known.name).unwrap_or_default();
     ok(&TicketView { group: group.to_string(), name, ticket: Some(ticket) })
 }

@@ -14,6 +14,7 @@ mod inspect;
 mod lines;
 mod messages;
 mod params;
+mod rights;
 mod send;
 mod server;
 mod settle;
@@ -27,6 +28,7 @@ pub mod view;
 
 pub use access::{Access, Caller};
 pub use codes::{Code, Exit};
+pub use crosscast_wire::TICKET_PREFIX;
 pub use error::{ApiError, ErrorBody};
 pub use lines::{Line, Lines};
 pub use server::serve;

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::access::Caller;
 use crate::socket::Door;
 use crate::state::{About, Shared};
-use crate::{ApiError, Code, groups, inbox, inspect, messages, send, stream};
+use crate::{ApiError, Code, groups, inbox, inspect, messages, rights, send, stream};
 
 /// Largest body that is read as a whole, in bytes. 4 MiB: 16 full messages in one batch; more goes by stream.
 pub(crate) const BODY_MAX: usize = 4 << 20;
@@ -61,6 +61,9 @@ fn router(app: App) -> Router {
         .route("/v1/groups/join", post(groups::join))
         .route("/v1/groups/{group}", get(groups::show).delete(groups::leave))
         .route("/v1/groups/{group}/invite", post(groups::invite))
+        .route("/v1/groups/{group}/grants", post(rights::grant))
+        .route("/v1/groups/{group}/revoke", post(rights::revoke))
+        .route("/v1/groups/{group}/policy", post(rights::policy))
         .route("/v1/groups/{group}/messages", post(messages::publish))
         .route("/v1/groups/{group}/stream", get(stream::one_group))
         .route("/v1/stream", get(stream::many_groups))

@@ -168,6 +168,12 @@ pub struct GroupJson {
     pub keyholder: bool,
     /// Number of its floor record, 0 when none is known.
     pub floor: u64,
+    /// What this node may do in a group of capabilities.
+    pub rights: Vec<String>,
+    /// Until when, unless it is renewed; null without rights of its own.
+    pub rights_until: Option<u64>,
+    /// What the node is asking for: `join`, `renew` or `key`; null when nothing is lacking.
+    pub asking: Option<String>,
     /// Linked peers that subscribe to it.
     pub neighbours: u32,
     /// Messages kept.
@@ -189,6 +195,9 @@ impl GroupJson {
             sealed: group.sealed,
             keyholder: group.keyholder,
             floor: group.floor,
+            rights: group.rights.words().map(str::to_owned).collect(),
+            rights_until: group.rights_until.map(|until| until.0),
+            asking: group.asking.map(|purpose| purpose.word().to_owned()),
             neighbours: group.neighbours,
             messages: group.messages,
             bytes: group.bytes,
@@ -207,6 +216,31 @@ pub struct TicketView {
     /// What lets others join; absent after joining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+}
+
+/// Rights that were granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantView {
+    /// The GroupId.
+    pub group: String,
+    /// To whom.
+    pub node: String,
+    /// Which, as far as the issuer has them.
+    pub rights: Vec<String>,
+    /// Until when, unless they are renewed.
+    pub until: u64,
+}
+
+/// Rights that were taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedView {
+    /// The GroupId.
+    pub group: String,
+    /// Whose; absent for an invite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Whether it was an invite, with everyone whom it let in.
+    pub invite: bool,
 }
 
 /// A round trip to a peer.

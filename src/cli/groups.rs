@@ -1,4 +1,4 @@
-//! `group create|ls|show|invite|join|leave`.
+//! `group create|ls|show|join|leave`; what is about rights is in the file beside this one.
 
 use std::io::Read as _;
 
@@ -7,10 +7,11 @@ use crosscast_api::view::{GroupJson, TicketView};
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::args::{CreateArgs, GroupVerb, PolicyArg};
+use crate::args::{CreateArgs, GroupVerb};
 use crate::client::{Client, escaped};
 use crate::failure::Failure;
 use crate::out::table;
+use crate::rights;
 
 /// Longest ticket that is read from standard input, in bytes. 16 KiB: a ticket has at most 6.
 const TICKET_MAX: u64 = 16 << 10;
@@ -29,11 +30,6 @@ struct Join<'a> {
     name: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
-struct Invite {
-    locators: Vec<String>,
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 struct List {
     groups: Vec<GroupJson>,
@@ -45,10 +41,10 @@ pub(crate) async fn group(client: &Client, verb: GroupVerb, context: &mut Contex
         GroupVerb::Create(args) => create(client, &args, context).await,
         GroupVerb::Ls => list(client, context).await,
         GroupVerb::Show { group } => show(client, &group, context).await,
-        GroupVerb::Invite { group, locator } => {
-            let path = format!("/v1/groups/{}/invite", escaped(&group));
-            ticket(&client.post_json(&path, &Invite { locators: locator }).await?, context)
-        }
+        GroupVerb::Invite(args) => rights::invite(client, args, context).await,
+        GroupVerb::Grant(args) => rights::grant(client, args, context).await,
+        GroupVerb::Revoke { group, whom } => rights::revoke(client, &group, &whom, context).await,
+        GroupVerb::Policy { group, policy } => rights::policy(client, &group, policy, context).await,
         GroupVerb::Join { ticket, name } => join(client, &ticket, name.as_deref(), context).await,
         GroupVerb::Leave { group } => {
             let left: TicketView = client.delete(&format!("/v1/groups/{}", escaped(&group))).await?;
@@ -58,16 +54,12 @@ pub(crate) async fn group(client: &Client, verb: GroupVerb, context: &mut Contex
 }
 
 async fn create(client: &Client, args: &CreateArgs, context: &mut Context) -> Result<(), Failure> {
-    let policy = match args.policy {
-        PolicyArg::Open => "open",
-        PolicyArg::Keyholder => "keyholder",
-    };
-    let body = Create { name: &args.name, policy, public: args.public };
+    let body = Create { name: &args.name, policy: args.policy.word(), public: args.public };
     ticket(&client.post_json("/v1/groups", &body).await?, context)
 }
 
 /// In text the ticket is all there is, so that it can be piped.
-fn ticket(made: &TicketView, context: &mut Context) -> Result<(), Failure> {
+pub(crate) fn ticket(made: &TicketView, context: &mut Context) -> Result<(), Failure> {
     if context.json {
         return context.out.json(made);
     }
@@ -75,22 +67,28 @@ fn ticket(made: &TicketView, context: &mut Context) -> Result<(), Failure> {
 }
 
 async fn join(client: &Client, text: &str, name: Option<&str>, context: &mut Context) -> Result<(), Failure> {
-    let mut ticket = text.to_owned();
-    if text == "-" {
-        ticket.clear();
-        let read = std::io::stdin().take(TICKET_MAX).read_to_string(&mut ticket);
-        read.map_err(|error| Failure::io("standard input", &error))?;
-    }
-    let ticket = ticket.trim();
+    let ticket = given(text)?;
     if ticket.is_empty() {
         return Err(Failure::new(Code::BadTicket, "no ticket was given"));
     }
+    let ticket = ticket.as_str();
     let joined: TicketView = client.post_json("/v1/groups/join", &Join { ticket, name }).await?;
     if context.json {
         return context.out.json(&joined);
     }
     context.note(&format!("joined `{}`", joined.name));
     context.out.line(&joined.group)
+}
+
+/// What was given as an argument, or on standard input for `-`: a ticket is a secret, and arguments can be seen by others.
+pub(crate) fn given(text: &str) -> Result<String, Failure> {
+    let mut given = text.to_owned();
+    if text == "-" {
+        given.clear();
+        let read = std::io::stdin().take(TICKET_MAX).read_to_string(&mut given);
+        read.map_err(|error| Failure::io("standard input", &error))?;
+    }
+    Ok(given.trim().to_owned())
 }
 
 async fn list(client: &Client, context: &mut Context) -> Result<(), Failure> {
@@ -130,6 +128,8 @@ async fn show(client: &Client, name: &str, context: &mut Context) -> Result<(), 
         ("sealed", yes(group.sealed)),
         ("keyholder", yes(group.keyholder)),
         ("floor", group.floor.to_string()),
+        ("rights", group.rights.join(",")),
+        ("asking", group.asking.unwrap_or_default()),
         ("neighbours", group.neighbours.to_string()),
         ("messages", group.messages.to_string()),
         ("bytes", group.bytes.to_string()),

@@ -18,6 +18,7 @@ mod key;
 mod notify;
 mod out;
 mod publish;
+mod rights;
 mod run;
 mod subscribe;
 mod topic;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crosscast_port::{DialError, ListenError, LogPos};
 use crosscast_wire::{
-    Entries, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy, Rights, Seq,
-    State, Ticket, WallMillis,
+    Entries, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy, Purpose,
+    Rights, Seq, State, Ticket, WallMillis,
 };
 
 use crate::{CommandId, ReaderId, Source};
@@ -336,6 +336,12 @@ pub struct GroupView {
     pub keyholder: bool,
     /// Number of its floor record, 0 when none is known.
     pub floor: u64,
+    /// What this node may do here now, by a chain of its own.
+    pub rights: Rights,
+    /// Last millisecond of that chain.
+    pub rights_until: Option<WallMillis>,
+    /// What the node lacks and asks for.
+    pub asking: Option<Purpose>,
     /// Linked peers that subscribe to it.
     pub neighbours: u32,
     /// Messages kept.

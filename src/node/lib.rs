@@ -17,6 +17,7 @@ mod node;
 mod publish;
 mod publisher;
 mod reach;
+mod rights;
 mod settings;
 mod start;
 mod store_thread;
@@ -25,7 +26,8 @@ mod watch;
 mod work;
 
 pub use crosscast_core::{
-    Delivery, GroupView, Notice, Outcome, PeerView, ReaderId, Refusal, Since, Sizes, Source, Status, Times,
+    Delivery, GroupView, InviteOptions, Notice, Outcome, PeerView, ReaderId, Refusal, Revoked, Since, Sizes, Source,
+    Status, Times,
 };
 pub use crosscast_port::{DialError, ListenError, LogPos, StoreError};
 pub use crosscast_store::{MemoryStore, Store};
@@ -42,6 +44,7 @@ pub use keyfile::{Identity, KeyFileError};
 pub use node::{Node, Pong};
 pub use publish::{PublishOptions, Published, Submitted, Tracked};
 pub use publisher::{Publisher, Tally};
+pub use rights::{Grant, Granted};
 pub use settings::{ApiSettings, LimitSettings, Settings, SettingsError};
 pub use start::{Builder, StartError};
 pub use subscription::{Item, Subscription};

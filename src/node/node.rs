@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use crosscast_core::{Command, GroupView, PeerView, Refusal, Reply, Since, Source, Status};
+use crosscast_core::{Command, GroupView, InviteOptions, PeerView, Refusal, Reply, Revoked, Since, Source, Status};
 use crosscast_port::LogPos;
 use crosscast_transport::TransportError;
 use crosscast_wire::{
@@ -19,6 +19,7 @@ use crate::intake::{Ask, Intake, ListenAnswer};
 use crate::publish::{PublishAnswer, PublishAsk, TrackerCell, life_ms};
 use crate::publisher::{PublisherCell, cost};
 use crate::reach;
+use crate::rights::{Grant, Granted};
 use crate::work::lock;
 use crate::{
     Builder, Error, Notices, Outcomes, PublishOptions, Published, Publisher, Submitted, Subscription, Tracked,
@@ -133,12 +134,53 @@ impl Node {
     /// # Errors
     /// [`Error::Refused`] when the group is not one of this node's.
     pub async fn invite(&self, group: GroupId, locators: Vec<Locator>) -> Result<String, Error> {
-        let locators =
-            if locators.is_empty() { reach::dialable(&self.status().await?.listen, self.node_id()) } else { locators };
-        self.query(Command::Invite { group, locators }, |reply| {
+        self.invite_with(group, InviteOptions { locators, ..InviteOptions::default() }).await
+    }
+
+    /// Makes a ticket of a certain kind for a group; without locators it names the places this node listens on.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the group is not one of this node's, or its rights do not cover it.
+    pub async fn invite_with(&self, group: GroupId, mut options: InviteOptions) -> Result<String, Error> {
+        if options.locators.is_empty() {
+            options.locators = reach::dialable(&self.status().await?.listen, self.node_id());
+        }
+        self.query(Command::Invite { group, options }, |reply| {
             if let Reply::Ticket(ticket) = reply { Some(ticket.to_text()) } else { None }
         })
         .await
+    }
+
+    /// Gives a node rights in a group of capabilities; it gets them at once when it can be reached, else when it asks.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when this node may not.
+    pub async fn grant(&self, group: GroupId, grant: Grant) -> Result<Granted, Error> {
+        let Grant { subject, rights, depth, life_ms } = grant;
+        self.query(Command::Grant { group, subject, rights, depth, life_ms }, |reply| {
+            if let Reply::Granted { subject, rights, not_after } = reply {
+                Some(Granted { subject, rights, not_after })
+            } else {
+                None
+            }
+        })
+        .await
+    }
+
+    /// Takes rights back in a group of capabilities, and changes its content key; returns when that is kept here.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when this node may not.
+    pub async fn revoke(&self, group: GroupId, whom: Revoked) -> Result<(), Error> {
+        self.done(Command::Revoke { group, whom }).await
+    }
+
+    /// Changes who may publish to a group whose key this node holds.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it does not.
+    pub async fn set_policy(&self, group: GroupId, policy: Policy) -> Result<(), Error> {
+        self.done(Command::SetPolicy { group, policy }).await
     }
 
     /// Publishes one entry; waits while the node is busy.

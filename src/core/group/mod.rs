@@ -98,6 +98,13 @@ impl Group {
         self.standing.as_ref().is_some_and(|standing| standing.allows(any_of, now, self.floor.as_ref()))
     }
 
+    /// What this node's own chain gives now.
+    pub(crate) fn rights(&self, now: WallMillis) -> Rights {
+        let standing = self.standing.as_ref();
+        let standing = standing.filter(|standing| standing.allows(Rights::ALL, now, self.floor.as_ref()));
+        standing.map_or(Rights::NONE, |standing| standing.rights)
+    }
+
     /// Who signs what this node publishes here; `None` when it may not.
     pub(crate) fn publishes_as(&self, node: NodeId, now: WallMillis) -> Option<NodeId> {
         let own = || self.secret.as_ref().map(|_| NodeId::new(*self.id.as_bytes()));

@@ -60,7 +60,7 @@ pub(super) struct Unasked {
 
 impl Node {
     /// What this node has to ask of a group, if anything.
-    fn wish(&self, id: GroupId) -> Option<Purpose> {
+    pub(super) fn wish(&self, id: GroupId) -> Option<Purpose> {
         let group = self.groups.get(&id)?;
         let now = self.now.wall;
         if group.policy(now) != Policy::Capability && group.invite.is_none() {

@@ -285,6 +285,7 @@ fn refusal(reply: &Reply) -> Refusal {
         | Reply::Published { .. }
         | Reply::Group { .. }
         | Reply::Ticket(_)
+        | Reply::Granted { .. }
         | Reply::Reading(_)
         | Reply::Pong { .. }
         | Reply::Status(_)
