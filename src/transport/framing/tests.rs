@@ -222,6 +222,7 @@ fn a_stream_of_one_lane_carries_that_lane_and_marks_and_nothing_else() {
     for mark in &marks {
         assert_eq!(read(Lane::Bulk, &[mark.clone(), bulk.clone()]), Ok(vec![mark.clone(), bulk.clone()]));
     }
+    assert_eq!(stream_of(&marks[1..2]), [0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
     assert_eq!(marks.each_ref().map(marked), [Some(0), Some(7), Some(u64::MAX)]);
     for (stream, found) in [(Lane::Bulk, Lane::Urgent), (Lane::Control, Lane::Bulk), (Lane::Normal, Lane::Control)] {
         let foreign = frame(found, 8, 1);
