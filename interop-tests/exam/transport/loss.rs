@@ -4,7 +4,7 @@
 //! judge them themselves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -170,4 +170,51 @@ pub async fn data_behind_a_lost_control_frame(candidate: &dyn Candidate, seed: u
     let got = b.receive(link_b, 4).await;
     assert_eq!(path.carried().lost, 1);
     got
+}
+
+/// What came over a path whose NAT forgot its mapping again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Frames that were sent and arrived, each once and in order.
+    pub frames: u32,
+    /// Times the mapping was forgotten.
+    pub moves: u32,
+}
+
+/// Sends numbered frames for a time over a path whose NAT forgets its mapping at every interval, and checks that all of
+/// them arrive, once and in order, on the one link.
+pub async fn transfer_over_moves(candidate: &dyn Candidate, every: Duration, time: Duration, seed: u64) -> Moved {
+    let Apart { mut a, mut b, path, link_a, link_b } =
+        Apart::new(candidate, Weather::calm(Duration::from_millis(10)), seed).await;
+    let len = |number: u32| usize::try_from(number.wrapping_mul(7919) % 60_000).unwrap();
+    let sent = AtomicU32::new(0);
+    let sending = async {
+        let (start, mut moves) = (Instant::now(), 0);
+        while start.elapsed() < time {
+            let number = sent.fetch_add(1, Ordering::Relaxed);
+            a.send(link_a, vec![numbered(Lane::Normal, number, len(number))]).await;
+            if start.elapsed() > every * (moves + 1) {
+                path.remap();
+                moves += 1;
+            }
+        }
+        a.send(link_a, vec![numbered(Lane::Control, 0, 4)]).await;
+        moves
+    };
+    let receiving = async {
+        let (mut next, mut last) = (0, false);
+        // The last word may overtake what was sent before it.
+        while !last || next < sent.load(Ordering::Relaxed) {
+            for frame in b.receive(link_b, 1).await {
+                last |= frame.lane == Lane::Control;
+                if frame.lane == Lane::Normal {
+                    assert!(frame == numbered(Lane::Normal, next, len(next)), "frame {next} is another");
+                    next += 1;
+                }
+            }
+        }
+        next
+    };
+    let (moves, frames) = tokio::join!(sending, receiving);
+    Moved { frames, moves }
 }

@@ -4,8 +4,8 @@
 //! of 64 KiB and 256 KiB in one direction between two nodes of this process. `links` opens many and prints what an idle
 //! one keeps in memory. `ping` saturates lane bulk towards a serving node, sends ten PINGs a second on lane control, and
 //! prints the round trips' percentiles and the bulk rate; run it over a shaped path to see what a slow link does to
-//! control. `loss` and `order` put a path that loses packets by a seed between two nodes, and print one JSON object
-//! `{value, pass, seed}`: whether lost packets of bulk delay control.
+//! control. `loss`, `order` and `moves` put a path between two nodes that loses packets by a seed or moves, and print one
+//! JSON object `{value, pass, seed}`: whether lost packets of bulk delay control, and whether a move loses anything.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +17,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crosscast_exam::transport::loss::{Figures, control_before_bulk, control_beside_bulk};
+use crosscast_exam::transport::loss::{Figures, control_before_bulk, control_beside_bulk, transfer_over_moves};
 use crosscast_exam::transport::path::Weather;
 use crosscast_exam::transport::{Candidate, Pair, Station};
 use crosscast_port::{LinkId, Report, Request};
@@ -73,10 +73,11 @@ async fn main() {
             ping(Locator::parse(locator).unwrap(), Duration::from_secs(seconds.parse().unwrap())).await
         }
         ["loss", seconds, seed] => loss(seconds.parse().unwrap(), seed.parse().unwrap()).await,
+        ["moves", seconds, seed] => moves(seconds.parse().unwrap(), seed.parse().unwrap()).await,
         ["order", rounds, seed] => order(rounds.parse().unwrap(), seed.parse().unwrap()).await,
         _ => eprintln!(
             "usage: measure [quic] [throughput [KIB] | links COUNT | serve LOCATOR | ping LOCATOR SECONDS]\n       \
-             measure quic [loss SECONDS SEED | order ROUNDS SEED]"
+             measure quic [loss SECONDS SEED | order ROUNDS SEED | moves SECONDS SEED]"
         ),
     }
 }
@@ -114,6 +115,15 @@ async fn order(rounds: u32, seed: u64) {
     println!(
         r#"{{"value":{{"rounds":{rounds},"overtaken_when_lost":{lossy},"overtaken_when_not":{clear}}},"pass":{pass},"seed":{seed}}}"#
     );
+}
+
+/// A transfer over a NAT that forgets its mapping three times a second: every frame arrives once and in order.
+async fn moves(seconds: u64, seed: u64) {
+    let quic = Nodes(Scheme::Quic);
+    let moved = transfer_over_moves(&quic, Duration::from_millis(333), Duration::from_secs(seconds), seed).await;
+    let (frames, moves) = (moved.frames, moved.moves);
+    let pass = u64::from(moves) >= seconds && frames > 0;
+    println!(r#"{{"value":{{"frames":{frames},"moves":{moves},"lost":0}},"pass":{pass},"seed":{seed}}}"#);
 }
 
 async fn throughput(nodes: &Nodes, len: usize, count: usize) {

@@ -5,10 +5,14 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use crosscast_transport::TransportError;
 use crosscast_wire::{Lane, NodeId, SecretKey};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, NoneTokenStore, ServerConfig, TransportConfig, ValidationTokenConfig, VarInt};
+use quinn::{
+    ClientConfig, EndpointConfig, NoneTokenStore, ServerConfig, TransportConfig, ValidationTokenConfig, VarInt,
+};
+use quinn_proto::HashedConnectionIdGenerator;
 
 use crate::provider::Setup;
 use crate::verify::OneServer;
@@ -41,6 +45,7 @@ pub(super) struct QuicSetup {
     tls: Setup,
     server: ServerConfig,
     transport: Arc<TransportConfig>,
+    endpoint: EndpointConfig,
 }
 
 impl QuicSetup {
@@ -58,12 +63,16 @@ impl QuicSetup {
             .max_incoming(BACKLOG)
             .incoming_buffer_size(BACKLOG_BYTES)
             .incoming_buffer_size_total(BACKLOG_BYTES_ALL);
-        Ok(Self { tls, server, transport })
+        Ok(Self { tls, server, transport, endpoint: endpoint(identity) })
     }
 
     /// The node's own id.
     pub(super) const fn node(&self) -> NodeId {
         self.tls.node()
+    }
+
+    pub(super) const fn endpoint(&self) -> &EndpointConfig {
+        &self.endpoint
     }
 
     pub(super) fn server(&self) -> ServerConfig {
@@ -81,6 +90,18 @@ impl QuicSetup {
         client.transport_config(Arc::clone(&self.transport)).token_store(Arc::new(NoneTokenStore));
         Some(client)
     }
+}
+
+/// A node that starts anew tells peers of its former life that their links are gone (stateless reset, RFC 9000 section
+/// 10.3). So what it knows connections by is made from its key, and is the same in each life.
+fn endpoint(identity: &SecretKey) -> EndpointConfig {
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, identity.expose());
+    let reset = hmac::sign(&secret, b"crosscast quic reset v1");
+    let ids = hmac::sign(&secret, b"crosscast quic connection ids v1");
+    let ids = ids.as_ref().first_chunk().copied().map_or(0, u64::from_be_bytes);
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, reset.as_ref())));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    config
 }
 
 fn transport() -> Result<TransportConfig, quinn::VarIntBoundsExceeded> {

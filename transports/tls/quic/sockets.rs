@@ -20,11 +20,12 @@ const KERNEL_BUFFER: usize = 2 * 1024 * 1024;
 const NO_NAME: &str = "0.0.0.0";
 
 /// A handle on a node's UDP sockets, to move them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct QuicSockets(Arc<Mutex<Sockets>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sockets {
+    config: EndpointConfig,
     listening: Vec<Endpoint>,
     v4: Option<Endpoint>,
     v6: Option<Endpoint>,
@@ -34,9 +35,17 @@ impl Sockets {
     fn dialling(&mut self, is_ipv6: bool) -> &mut Option<Endpoint> {
         if is_ipv6 { &mut self.v6 } else { &mut self.v4 }
     }
+
+    fn open(&self, at: SocketAddr, server: Option<ServerConfig>) -> io::Result<Endpoint> {
+        Endpoint::new(self.config.clone(), server, bind(at)?, Arc::new(TokioRuntime))
+    }
 }
 
 impl QuicSockets {
+    pub(super) fn new(config: EndpointConfig) -> Self {
+        Self(Arc::new(Mutex::new(Sockets { config, listening: Vec::new(), v4: None, v6: None })))
+    }
+
     /// Moves the sockets that are only dialled from to new ports, and with them every link on them; returns where they
     /// are now. Sockets that listen stay, since peers know them.
     ///
@@ -55,8 +64,9 @@ impl QuicSockets {
 
     /// Listens at an address; the endpoint is dialled from too where the address is a wildcard.
     pub(super) fn listen(&self, at: SocketAddr, server: ServerConfig) -> io::Result<Endpoint> {
-        let endpoint = endpoint(at, Some(server))?;
-        self.lock().listening.push(endpoint.clone());
+        let mut sockets = self.lock();
+        let endpoint = sockets.open(at, Some(server))?;
+        sockets.listening.push(endpoint.clone());
         Ok(endpoint)
     }
 
@@ -76,10 +86,11 @@ impl QuicSockets {
 
     /// Lets go of every socket, and hands them out so that their last words can be waited for.
     pub(super) fn take_all(&self) -> Vec<Endpoint> {
-        let Sockets { mut listening, v4, v6 } = std::mem::take(&mut *self.lock());
-        listening.extend(v4);
-        listening.extend(v6);
-        listening
+        let mut sockets = self.lock();
+        let mut all = std::mem::take(&mut sockets.listening);
+        all.extend(sockets.v4.take());
+        all.extend(sockets.v6.take());
+        all
     }
 
     fn endpoint_for(&self, to: SocketAddr) -> io::Result<Endpoint> {
@@ -91,12 +102,11 @@ impl QuicSockets {
         if let Some(listening) = sockets.listening.iter().find(reaches) {
             return Ok(listening.clone());
         }
-        let slot = sockets.dialling(to.is_ipv6());
-        if let Some(endpoint) = slot {
+        if let Some(endpoint) = sockets.dialling(to.is_ipv6()) {
             return Ok(endpoint.clone());
         }
-        let new = endpoint(wildcard(to.is_ipv6()), None)?;
-        *slot = Some(new.clone());
+        let new = sockets.open(wildcard(to.is_ipv6()), None)?;
+        *sockets.dialling(to.is_ipv6()) = Some(new.clone());
         Ok(new)
     }
 
@@ -124,10 +134,6 @@ pub(super) enum DialStop {
     /// QUIC would not.
     #[error("{0}")]
     Quic(#[from] ConnectError),
-}
-
-fn endpoint(at: SocketAddr, server: Option<ServerConfig>) -> io::Result<Endpoint> {
-    Endpoint::new(EndpointConfig::default(), server, bind(at)?, Arc::new(TokioRuntime))
 }
 
 const fn wildcard(is_ipv6: bool) -> SocketAddr {

@@ -66,7 +66,8 @@ impl Quic {
     #[expect(clippy::needless_pass_by_value, reason = "the identity is wanted nowhere else and dies here")]
     pub fn new(config: TlsConfig) -> Result<Self, TransportError> {
         let setup = QuicSetup::new(&config.identity)?;
-        Ok(Self { setup, limits: config.limits, timeouts: config.timeouts, sockets: QuicSockets::default() })
+        let sockets = QuicSockets::new(setup.endpoint().clone());
+        Ok(Self { setup, limits: config.limits, timeouts: config.timeouts, sockets })
     }
 
     /// The NodeId that peers will see.

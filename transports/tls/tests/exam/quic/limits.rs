@@ -101,6 +101,27 @@ async fn a_path_that_swallows_everything_stalls_the_link() {
 }
 
 #[tokio::test]
+async fn a_listener_that_starts_anew_ends_the_links_of_its_former_life() {
+    let (mut former, at) = listening(&V4).await;
+    let path = UdpPath::to(address(&at), Weather::calm(Duration::ZERO), 1).await;
+    let mut dialler = Station::start(&V4, 2);
+    let front = Locator::parse(&format!("quic://{}", path.front)).unwrap();
+    let (up, _) = tokio::join!(dialler.dial(front), former.accept());
+    let link = up.unwrap().0;
+    // It dies without a word that arrives.
+    path.set(Weather { loss_ppm: 1_000_000, long: 0, ..Weather::calm(Duration::ZERO) });
+    drop(former.driver);
+    former.task.await.unwrap().unwrap();
+    let mut anew = Station::start(&V4, 1);
+    assert_eq!(anew.listen(at.clone()).await, Ok(at));
+    path.set(Weather::calm(Duration::ZERO));
+    let start = Instant::now();
+    dialler.send(link, vec![RawFrame::new(FrameType::PING, Lane::Control, vec![0; 100].into())]).await;
+    assert_eq!(dialler.down(link).await, DownReason::Broken);
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn datagrams_pass_and_one_that_is_too_long_is_only_lost() {
     let mut station = Station::start(&V4, 1);
     let at = station.listen(Locator::parse("quic://127.0.0.1:0").unwrap()).await.unwrap();
