@@ -43,6 +43,11 @@ pub(crate) const PREKEYS: usize = 1_024;
 pub(crate) const CORRESPONDENTS: usize = 65_536;
 /// Ids remembered per link and group as known by the peer. 1,024: a window's worth of messages under way.
 pub(crate) const KNOWN_IDS: usize = 1_024;
+/// How long acknowledgements gather in a steady stream, in milliseconds. 10: far below what a sender waits for them, and
+/// a thousand messages a second cost a hundred of them.
+pub(crate) const ACK_MS: u64 = 10;
+/// Credit after which they do not gather longer. 64 KiB: a sixteenth of a lane's.
+pub(crate) const ACK_BYTES: u64 = 64 << 10;
 /// RESUME frames accepted per link and group in one exchange. 8: as many windows as [`WINDOWS`].
 pub(crate) const RESUME_FRAMES: usize = 8;
 /// Bytes on the control lane waiting for a link; beyond, the link is closed. 1 MiB: 4,096 windows and every floor.

@@ -14,6 +14,8 @@ pub enum Reason {
     Hello,
     /// A link has been silent.
     Idle,
+    /// Messages are to be acknowledged.
+    Ack,
     /// A locator is to be dialled again.
     Redial,
     /// A message waits for an earlier one.
@@ -37,6 +39,7 @@ pub enum Reason {
 pub(crate) enum Timer {
     Hello(LinkId),
     Idle(LinkId),
+    Ack(LinkId),
     Drain(LinkId),
     Redial(u64),
     Gap(GroupId),
@@ -56,6 +59,7 @@ impl Timer {
             Self::Drain(_) | Self::Shutdown => Reason::Drain,
             Self::Redial(_) => Reason::Redial,
             Self::Gap(_) => Reason::Gap,
+            Self::Ack(_) => Reason::Ack,
             Self::Window => Reason::Window,
             Self::Expiry => Reason::Expiry,
             Self::Store => Reason::Store,

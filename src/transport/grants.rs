@@ -42,18 +42,25 @@ impl Grants {
     /// What to grant on a lane now, in bytes; 0 while less than a quarter of the target is missing.
     #[must_use]
     pub fn take_due(&mut self, lane: Lane) -> u32 {
+        let due = self.due(lane);
+        let outstanding = self.outstanding.get_mut(lane);
+        *outstanding = outstanding.saturating_add(i64::from(due));
+        due
+    }
+
+    /// Whether there is something to grant on a lane now.
+    #[must_use]
+    pub fn is_due(&self, lane: Lane) -> bool {
+        self.due(lane) > 0
+    }
+
+    fn due(&self, lane: Lane) -> u32 {
         let target = match lane {
             Lane::Control => CONTROL_GRANT,
             Lane::Urgent | Lane::Normal | Lane::Bulk => self.data_target,
         };
-        let outstanding = self.outstanding.get_mut(lane);
-        let missing = i64::from(target).saturating_sub(*outstanding);
-        if missing < i64::from(target / 4) {
-            return 0;
-        }
-        let due = u32::try_from(missing).unwrap_or(u32::MAX);
-        *outstanding = outstanding.saturating_add(i64::from(due));
-        due
+        let missing = i64::from(target).saturating_sub(*self.outstanding.get(lane));
+        if missing < i64::from(target / 4) { 0 } else { u32::try_from(missing).unwrap_or(u32::MAX) }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod board;
 mod driver;
+mod express;
 pub mod framing;
 mod grants;
 mod lanes;
@@ -16,6 +17,7 @@ mod transport;
 
 pub use board::{LINK_SHARE_BYTES, TOTAL_SHARE_BYTES};
 pub use driver::{PORT_REQUESTS, PortDriver, RequestError, TURN_BYTES, TURN_REPORTS};
+pub use express::{EXPRESS_MAX, Express};
 pub use grants::{CONTROL_GRANT, DATA_GRANT, Grants};
 pub use lanes::PerLane;
 pub use link_port::{LinkPort, LinkRequest, PortClosed};

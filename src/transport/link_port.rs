@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use crosscast_wire::{Lane, RawFrame};
 
 use crate::PerLane;
 use crate::board::{Board, LINK_SHARE_BYTES, lock};
+use crate::express::{Express, ExpressSlot};
 use crate::tap::{TapSlot, Way};
 
 /// What a waiting frame costs beside its body, in bytes: its own struct and the buffer's bookkeeping.
@@ -41,6 +42,7 @@ pub enum LinkRequest {
 pub(crate) struct LinkCell {
     id: LinkId,
     state: Mutex<State>,
+    express: ExpressSlot,
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +89,8 @@ pub struct LinkPort {
 
 impl LinkPort {
     pub(crate) fn new(board: Arc<Board>, tap: TapSlot) -> Self {
-        let cell = Arc::new(LinkCell { id: board.next_link_id(), state: Mutex::default() });
+        let cell =
+            Arc::new(LinkCell { id: board.next_link_id(), state: Mutex::default(), express: ExpressSlot::default() });
         Self { cell, board, tap, reason: DownReason::Stopped }
     }
 
@@ -105,6 +108,15 @@ impl LinkPort {
                 state.up = Some(Box::new(up));
             }
         });
+    }
+
+    /// Lets the node's turn send small things itself. A link whose frames are looked at on the way sends by its task.
+    ///
+    /// The task must take what it is asked (`poll_next`) and put it behind what waits in one step, as seen by `express`.
+    pub fn set_express(&self, express: Weak<dyn Express>) {
+        if self.tap.0.is_none() {
+            self.cell.express.set(express);
+        }
     }
 
     /// Reports that this many more body bytes are taken on a lane.
@@ -317,9 +329,9 @@ impl LinkCell {
         turn
     }
 
-    /// Hands frames to the link's task; false when a frame goes beyond the grants, and then none is taken.
+    /// Hands frames to the link; false when a frame goes beyond the grants, and then none is taken.
     pub(crate) fn push_frames(&self, frames: Vec<RawFrame>) -> bool {
-        let writer = {
+        let is_next = {
             let mut state = lock(&self.state);
             if state.down.is_some() {
                 return true;
@@ -333,15 +345,24 @@ impl LinkCell {
                 *left = left.saturating_sub(i64::try_from(frame.body_len().max(1)).unwrap_or(i64::MAX));
             }
             state.balance = balance;
-            if state.frames.is_empty() {
-                state.frames = frames;
-            } else {
-                state.frames.extend(frames);
-            }
-            state.writer.take()
+            state.frames.is_empty() && !state.closing
         };
-        if let Some(writer) = writer {
-            writer.wake();
+        // Nobody else hands frames to this link, so nothing can come before these meanwhile.
+        let express = if is_next { self.express.for_frames(&frames) } else { None };
+        let sent = match express {
+            Some(express) => express.send(frames),
+            None => Err(frames),
+        };
+        match sent {
+            Ok(false) => {}
+            Ok(true) => self.ask(|_| {}),
+            Err(frames) => self.ask(|state| {
+                if state.frames.is_empty() {
+                    state.frames = frames;
+                } else {
+                    state.frames.extend(frames);
+                }
+            }),
         }
         true
     }

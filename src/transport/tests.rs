@@ -285,3 +285,59 @@ fn the_same_seed_cuts_the_same_links_at_the_same_frames() {
     assert_ne!(lives(1), lives(2));
     assert!(lives(1).iter().all(|&life| life < 100) && lives(1).iter().any(|&life| life > 50));
 }
+
+/// An express way with a lever; it notes what it sent, and sends only while it is free.
+#[derive(Debug, Default)]
+struct Lever {
+    free: std::sync::atomic::AtomicBool,
+    sent: std::sync::Mutex<Vec<usize>>,
+}
+
+impl Express for Lever {
+    fn send(&self, frames: Vec<RawFrame>) -> Result<bool, Vec<RawFrame>> {
+        if !self.free.load(Ordering::SeqCst) {
+            return Err(frames);
+        }
+        self.sent.lock().unwrap().extend(frames.iter().map(RawFrame::body_len));
+        Ok(false)
+    }
+}
+
+#[test]
+fn small_frames_go_by_express_unless_something_waits_before_them() {
+    let mut driver = PortDriver::new();
+    let port = driver.attach(Scheme::Memory);
+    let link = open(&mut driver, &port);
+    link.grant(Lane::Bulk, 1_000_000);
+    take(&mut driver);
+    let way = Arc::new(Lever::default());
+    let express: Arc<dyn Express> = Arc::clone(&way) as _;
+    link.set_express(Arc::downgrade(&express));
+    let mut send =
+        |len| driver.request(Request::Send { link: link.id(), frames: vec![frame(Lane::Bulk, len)] }).unwrap();
+    let lens = |asked| match asked {
+        Poll::Ready(Some(LinkRequest::Send(frames))) => frames.iter().map(RawFrame::body_len).collect(),
+        Poll::Ready(_) => panic!("{asked:?}"),
+        Poll::Pending => Vec::new(),
+    };
+    way.free.store(true, Ordering::SeqCst);
+    send(1);
+    send(EXPRESS_MAX + 1);
+    send(2);
+    assert_eq!(
+        lens(link.poll_next(&mut now())),
+        [EXPRESS_MAX + 1, 2],
+        "the large one is the task's, and what follows it"
+    );
+    send(3);
+    way.free.store(false, Ordering::SeqCst);
+    send(4);
+    way.free.store(true, Ordering::SeqCst);
+    send(5);
+    assert_eq!(lens(link.poll_next(&mut now())), [4, 5], "what was given back stays in front");
+    send(6);
+    assert_eq!(*way.sent.lock().unwrap(), [1, 3, 6]);
+    drop((way, express));
+    send(7);
+    assert_eq!(lens(link.poll_next(&mut now())), [7], "the way ended before the link");
+}

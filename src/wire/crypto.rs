@@ -249,7 +249,7 @@ pub fn is_usable_key(key: &[u8; 32]) -> bool {
     usable(key).is_some()
 }
 
-fn usable(key: &[u8; 32]) -> Option<VerifyingKey> {
+pub(crate) fn usable(key: &[u8; 32]) -> Option<VerifyingKey> {
     // dalek reduces a coordinate of 2^255 - 19 or more instead of refusing it, which would give a key two names.
     let [low, middle @ .., high] = key;
     let unreduced = *low >= 0xed && middle.iter().all(|byte| *byte == 0xff) && high & 0x7f == 0x7f;

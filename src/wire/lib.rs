@@ -58,6 +58,7 @@ mod signed;
 mod successor;
 mod text;
 mod ticket;
+mod verify_key;
 mod vocab;
 
 pub use bits::{Features, Rights, Roles};
@@ -89,6 +90,7 @@ pub use service_record::{ServiceRecord, ServiceRecordError, ServiceRecordFields}
 pub use successor::{Successor, SuccessorError, SuccessorFields};
 pub use text::{HexTextError, KEY_TEXT_LEN, KeyTextError};
 pub use ticket::{TICKET_PREFIX, Ticket, TicketError, TicketFields};
+pub use verify_key::VerifyKey;
 pub use vocab::{
     Class, CloseCode, Codec, GrantRefusal, Kind, Lane, Network, Order, PathKind, PathReason, Policy, Purpose,
     RefuseCode, Scheme, State,

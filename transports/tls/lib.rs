@@ -12,6 +12,7 @@ mod config;
 mod dial;
 mod establish;
 mod link;
+mod outlet;
 mod pace;
 mod provider;
 mod quic;

@@ -1,40 +1,35 @@
 //! One link's task: requests in, chunks out, frames up; one pass over the three until none can go on.
 //!
-//! A chunk is chosen, encrypted and written only when the one before it is wholly in the kernel, so frames stay in
-//! their lanes, where they can be overtaken, until the last moment. Reading stops while the node has no room. The
-//! ciphertext buffer is shared by all links of a thread: a link between two reads holds only unfinished records and
-//! frames.
+//! It shares the connection with the node's own turn (`outlet.rs`), which writes small things itself; whatever has to
+//! wait, and everything that is read, is this task's. Reading stops while the node has no room. The ciphertext buffer is
+//! shared by all links of a thread: a link between two reads holds only unfinished records and frames.
 
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::cell::RefCell;
-use std::io::{self, BufRead, IoSlice, Write};
+use std::io::{self, BufRead};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use crosscast_port::DownReason;
-use crosscast_transport::framing::{FragmentReader, FragmentWriter};
-use crosscast_transport::{Grants, LinkPort, LinkRequest, PerLane};
+use crosscast_transport::framing::FragmentReader;
+use crosscast_transport::{Express, LinkPort, LinkRequest};
 use crosscast_wire::{Lane, RawFrame};
 use rustls::Connection;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{debug, trace};
 
 use crate::config::TlsTimeouts;
 use crate::establish::Channel;
-use crate::pace::{CHUNK_MAX, Pace};
-use crate::socket::{Outlet, bound_unsent, prepare};
+use crate::outlet::{Outlet, Shared, Written};
 
 /// Ciphertext read at once, in bytes: 15 TLS records.
 const READ_MAX: usize = 256 * 1024;
 
 /// Rounds of reading and writing before other tasks of the thread get a turn: about a millisecond.
 const ROUNDS: usize = 4;
-
-/// What rustls may hold encrypted: one chunk and its records' overhead, and a key update.
-const HELD_MAX: usize = CHUNK_MAX + 64 * 1024;
 
 thread_local! {
     static CIPHERTEXT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_MAX]);
@@ -53,16 +48,9 @@ pub(crate) async fn run(port: LinkPort, channel: Channel, timeouts: TlsTimeouts)
 
 struct Link {
     port: LinkPort,
-    stream: TcpStream,
-    connection: Connection,
+    shared: Arc<Shared>,
     timeouts: TlsTimeouts,
-    writer: FragmentWriter,
     reader: FragmentReader,
-    grants: Grants,
-    pace: Pace,
-    pieces: Vec<Bytes>,
-    /// Body bytes of the chunk that is on its way into the kernel.
-    leaving: PerLane<usize>,
     closing: Closing,
     timer: Pin<Box<Sleep>>,
     /// When the link gives up: flushing, or bytes that nobody takes.
@@ -83,33 +71,29 @@ type Step = Result<bool, DownReason>;
 
 impl Link {
     fn new(port: LinkPort, channel: Channel, timeouts: TlsTimeouts) -> Self {
-        let Channel { stream, mut connection, .. } = channel;
-        prepare(&stream);
-        connection.set_buffer_limit(Some(HELD_MAX));
-        let pace = Pace::default();
-        bound_unsent(&stream, pace.unsent());
-        let mut link = Self {
+        let Channel { stream, connection, .. } = channel;
+        let shared = Arc::new(Shared::new(stream, connection));
+        let express: Arc<dyn Express> = Arc::clone(&shared) as _;
+        port.set_express(Arc::downgrade(&express));
+        let link = Self {
             port,
-            stream,
-            connection,
+            shared,
             timeouts,
-            writer: FragmentWriter::new(),
             reader: FragmentReader::new(),
-            grants: Grants::default(),
-            pace,
-            pieces: Vec::new(),
-            leaving: PerLane::default(),
             closing: Closing::No,
             timer: Box::pin(sleep_until(Instant::now())),
             deadline: None,
         };
-        link.grant();
+        link.grant(&mut link.shared.lock());
         link
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<DownReason> {
+        let shared = Arc::clone(&self.shared);
+        // Held for the whole pass: what the task takes from its port is behind what waits before anyone else sends.
+        let mut outlet = shared.lock();
         for _ in 0..ROUNDS {
-            match self.round(cx) {
+            match self.round(&mut outlet, cx) {
                 Ok(true) => {}
                 Ok(false) => return self.poll_deadline(cx),
                 Err(reason) => return Poll::Ready(reason),
@@ -119,20 +103,20 @@ impl Link {
         Poll::Pending
     }
 
-    fn round(&mut self, cx: &mut Context<'_>) -> Step {
-        let asked = self.poll_requests(cx)?;
-        let written = match self.poll_write(cx) {
+    fn round(&mut self, outlet: &mut Outlet, cx: &mut Context<'_>) -> Step {
+        let asked = self.poll_requests(outlet, cx)?;
+        let written = match self.poll_write(outlet, cx) {
             Ok(written) => written,
-            Err(reason) => return Err(self.last_words(cx).unwrap_or(reason)),
+            Err(reason) => return Err(self.last_words(outlet, cx).unwrap_or(reason)),
         };
-        let read = self.poll_read(cx)?;
+        let read = self.poll_read(outlet, cx)?;
         Ok(asked || written || read)
     }
 
     /// Reads what the peer sent before writing to it failed: an end in order, in the best case.
-    fn last_words(&mut self, cx: &mut Context<'_>) -> Option<DownReason> {
+    fn last_words(&mut self, outlet: &mut Outlet, cx: &mut Context<'_>) -> Option<DownReason> {
         loop {
-            match self.poll_read(cx) {
+            match self.poll_read(outlet, cx) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(reason) => return Some(reason),
@@ -140,7 +124,7 @@ impl Link {
         }
     }
 
-    fn poll_requests(&mut self, cx: &mut Context<'_>) -> Step {
+    fn poll_requests(&mut self, outlet: &mut Outlet, cx: &mut Context<'_>) -> Step {
         if self.closing != Closing::No {
             return if self.port.is_closed() { Err(DownReason::Stopped) } else { Ok(false) };
         }
@@ -151,13 +135,12 @@ impl Link {
                 match request {
                     LinkRequest::Send(frames) => {
                         trace!(link = self.port.id().0, frames = frames.len(), "send");
-                        frames.into_iter().for_each(|frame| self.writer.push(frame));
-                        let stall = after(self.timeouts.stall);
-                        self.deadline.get_or_insert(stall);
+                        frames.into_iter().for_each(|frame| outlet.writer.push(frame));
                     }
                     // The traits say that there are no datagrams.
                     LinkRequest::Datagram(_) => {}
                     LinkRequest::Close => {
+                        outlet.open = false;
                         self.closing = Closing::Flushing;
                         self.deadline = Some(after(self.timeouts.flush));
                     }
@@ -168,100 +151,75 @@ impl Link {
     }
 
     /// Writes one chunk, or what is left of the last one.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Step {
-        if !self.connection.wants_write() && !self.fill(cx)? {
-            return Ok(false);
-        }
-        let mut moved = false;
-        while self.connection.wants_write() {
-            let mut outlet = Outlet { stream: &self.stream, chunk: self.pace.chunk() };
-            match self.connection.write_tls(&mut outlet) {
-                Ok(0) => return Err(DownReason::Broken),
-                Ok(bytes) => {
-                    moved = true;
-                    self.pace.took(bytes);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.note_full();
-                    // Registers for the moment when there is room again; it may have come meanwhile.
-                    match self.stream.poll_write_ready(cx) {
-                        Poll::Pending => break,
-                        Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(_)) => return Err(DownReason::Broken),
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(DownReason::Broken),
+    fn poll_write(&mut self, outlet: &mut Outlet, cx: &mut Context<'_>) -> Step {
+        if self.closing == Closing::No {
+            self.grant(outlet);
+            if self.deadline.is_none() && !outlet.is_empty() {
+                self.deadline = Some(after(self.timeouts.stall));
             }
         }
-        if !self.connection.wants_write() {
-            self.note_gone();
+        if !outlet.connection.wants_write() && !self.fill(outlet, cx)? {
+            return Ok(false);
         }
+        let before = outlet.taken();
+        while outlet.write_chunk().map_err(|_| DownReason::Broken)? == Written::Full {
+            // Registers for the moment when there is room again; it may have come meanwhile.
+            match outlet.stream.poll_write_ready(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(DownReason::Broken),
+            }
+        }
+        if !outlet.connection.wants_write() {
+            self.note_gone(outlet);
+        }
+        let moved = outlet.taken() != before;
         if moved && self.closing == Closing::No {
-            let waiting = self.connection.wants_write() || !self.writer.is_empty();
-            self.deadline = waiting.then(|| after(self.timeouts.stall));
+            self.deadline = if outlet.is_empty() { None } else { Some(after(self.timeouts.stall)) };
         }
         Ok(moved)
     }
 
     /// Encrypts the next chunk; false when there is none, or no room for it.
-    fn fill(&mut self, cx: &mut Context<'_>) -> Step {
-        if self.writer.is_empty() {
-            self.pace.idle();
+    fn fill(&mut self, outlet: &mut Outlet, cx: &mut Context<'_>) -> Step {
+        if outlet.writer.is_empty() {
+            outlet.idle();
             if self.closing == Closing::Flushing {
                 self.closing = Closing::Ended;
-                self.connection.send_close_notify();
-                return Ok(self.connection.wants_write());
+                outlet.connection.send_close_notify();
+                return Ok(outlet.connection.wants_write());
             }
             return Ok(false);
         }
         // Only now, with room in the kernel, is it decided what goes next.
-        match self.stream.poll_write_ready(cx) {
+        match outlet.stream.poll_write_ready(cx) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(_)) => return Err(DownReason::Broken),
         }
-        self.leaving = self.writer.take(self.pace.chunk(), &mut self.pieces);
-        let encrypted = encrypt(&mut self.connection, &self.pieces);
-        self.pieces.clear();
-        encrypted.map(|()| true).map_err(|_| DownReason::Broken)
-    }
-
-    fn note_full(&mut self) {
-        let before = self.pace.unsent();
-        if self.pace.full(std::time::Instant::now()) {
-            let unsent = self.pace.unsent();
-            // A small change is not worth a system call.
-            if unsent.abs_diff(before) > before / 8 {
-                bound_unsent(&self.stream, unsent);
-            }
-            self.grants.set_data_target(u32::try_from(self.pace.grant()).unwrap_or(u32::MAX));
-        }
+        outlet.encrypt_chunk().map(|()| true).map_err(|_| DownReason::Broken)
     }
 
     /// The chunk is in the kernel: its bytes may be granted again.
-    fn note_gone(&mut self) {
-        let leaving = core::mem::take(&mut self.leaving);
-        for &lane in Lane::ALL {
-            self.grants.left(lane, *leaving.get(lane));
-        }
-        if self.closing == Closing::No {
-            self.grant();
-        }
-        if self.closing == Closing::Ended {
-            // The peer sees the end of the stream and ends its own side, which `poll_read` waits for.
-            let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
+    fn note_gone(&self, outlet: &mut Outlet) {
+        match self.closing {
+            Closing::No => self.grant(outlet),
+            Closing::Flushing => {}
+            Closing::Ended => {
+                // The peer sees the end of the stream and ends its own side, which `poll_read` waits for.
+                let _ = socket2::SockRef::from(&outlet.stream).shutdown(std::net::Shutdown::Write);
+            }
         }
     }
 
-    fn grant(&mut self) {
+    fn grant(&self, outlet: &mut Outlet) {
         for &lane in Lane::ALL {
-            self.port.grant(lane, self.grants.take_due(lane));
+            self.port.grant(lane, outlet.grants.take_due(lane));
         }
     }
 
     /// Reads once, when the node has room and the socket has bytes. A closing link reads only to see the peer's end.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Step {
+    fn poll_read(&mut self, outlet: &mut Outlet, cx: &mut Context<'_>) -> Step {
         if self.closing == Closing::No {
             match self.port.poll_room(cx) {
                 Poll::Pending => return Ok(false),
@@ -270,25 +228,19 @@ impl Link {
             }
         }
         let mut frames = Vec::new();
-        let result = loop {
-            match self.stream.poll_read_ready(cx) {
-                Poll::Pending => return Ok(false),
-                Poll::Ready(Err(_)) => break Err(DownReason::Broken),
-                Poll::Ready(Ok(())) => {}
-            }
-            let read = CIPHERTEXT.with_borrow_mut(|buffer| {
-                let bytes = self.stream.try_read(buffer)?;
-                let ciphertext = buffer.get(..bytes).unwrap_or_default();
+        let result = CIPHERTEXT.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut outlet.stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => None,
+                Poll::Ready(Err(_)) => Some(Err(DownReason::Broken)),
                 // A connection that ends without TLS's own end is broken.
-                let end = if bytes == 0 { Err(DownReason::Broken) } else { Ok(()) };
-                Ok(end.and_then(|()| decrypt(&mut self.connection, &mut self.reader, ciphertext, &mut frames)))
-            });
-            match read {
-                Ok(result) => break result,
-                Err(error) if is_passing(&error) => {}
-                Err(_) => break Err(DownReason::Broken),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => Some(Err(DownReason::Broken)),
+                Poll::Ready(Ok(())) => {
+                    Some(decrypt(&mut outlet.connection, &mut self.reader, buffer.filled(), &mut frames))
+                }
             }
-        };
+        });
+        let Some(result) = result else { return Ok(false) };
         match (result, self.closing) {
             (Ok(()), Closing::No) => {
                 self.port.frames(frames);
@@ -297,7 +249,7 @@ impl Link {
             (Ok(()), Closing::Flushing | Closing::Ended) => Ok(true),
             (Err(reason), Closing::No) => {
                 self.port.frames(frames);
-                self.say_why();
+                outlet.say_why();
                 Err(reason)
             }
             (Err(_), Closing::Flushing | Closing::Ended) => Err(DownReason::Requested),
@@ -307,19 +259,10 @@ impl Link {
     /// Reports what came with the last bytes of the handshake.
     fn first_frames(&mut self) -> Result<(), DownReason> {
         let mut frames = Vec::new();
-        let result = decrypt(&mut self.connection, &mut self.reader, &[], &mut frames);
+        let mut outlet = self.shared.lock();
+        let result = decrypt(&mut outlet.connection, &mut self.reader, &[], &mut frames);
         self.port.frames(frames);
         result
-    }
-
-    /// Tries to write the alert that rustls has prepared for a peer that broke the rules.
-    fn say_why(&mut self) {
-        let mut outlet = Outlet { stream: &self.stream, chunk: CHUNK_MAX };
-        while self.connection.wants_write() {
-            if !matches!(self.connection.write_tls(&mut outlet), Ok(1..)) {
-                return;
-            }
-        }
     }
 
     /// Ends the link when its deadline has passed. The timer is set anew only when it fires or would fire too late: the
@@ -338,21 +281,6 @@ impl Link {
         }
         Poll::Pending
     }
-}
-
-/// Gives all pieces to rustls, which encrypts them into records without joining them first.
-fn encrypt(connection: &mut Connection, pieces: &[Bytes]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-    let mut rest = slices.as_mut_slice();
-    while !rest.is_empty() {
-        // Less than everything is taken when a key update falls due.
-        let taken = connection.writer().write_vectored(rest)?;
-        if taken == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        IoSlice::advance_slices(&mut rest, taken);
-    }
-    Ok(())
 }
 
 /// Decrypts what was read and cuts it into frames.
@@ -397,11 +325,6 @@ fn drain(
         let consumed = bytes.len();
         plaintext.consume(consumed);
     }
-}
-
-/// Whether an error only says to try again later.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn after(time: Duration) -> Instant {

@@ -34,12 +34,12 @@ pub(crate) fn bound_unsent(stream: &TcpStream, bytes: usize) {
 }
 
 /// A socket to which rustls writes; never blocks.
-pub(crate) struct Outlet<'a> {
+pub(crate) struct Socket<'a> {
     pub(crate) stream: &'a TcpStream,
     pub(crate) chunk: usize,
 }
 
-impl Write for Outlet<'_> {
+impl Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(bytes)])
     }

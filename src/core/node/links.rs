@@ -59,6 +59,11 @@ impl Node {
         if matches!(state.phase, Phase::Draining) {
             return;
         }
+        if state.inn.ack_due(true).is_some()
+            && let Some(frame) = frame::ack(&state.inn.take_acks(self.now.mono))
+        {
+            state.out.push(frame);
+        }
         state.phase = Phase::Draining;
         state.out.push(frame::close(code, 0, text));
         let frames = state.out.pump(self.now.mono);
@@ -129,14 +134,20 @@ impl Node {
 
     fn acknowledge(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(&link).filter(|state| state.is_open()) else { return };
-        let acks = state.inn.take_acks();
-        if let Some(frame) = frame::ack(&acks) {
-            state.out.push(frame);
-        }
         for (lane, total) in state.inn.take_credits() {
             if let Some(frame) = frame::credit(lane, total) {
                 state.out.push(frame);
             }
+        }
+        match state.inn.ack_due(state.out.queued_total() > 0) {
+            Some(due) if due <= self.now.mono => {
+                let acks = state.inn.take_acks(self.now.mono);
+                if let Some(frame) = frame::ack(&acks) {
+                    state.out.push(frame);
+                }
+            }
+            Some(due) => self.timers.set_earlier(Timer::Ack(link), due),
+            None => {}
         }
         if state.out.queued(crosscast_wire::Lane::Control) > limits::CONTROL_BYTES {
             self.close(link, CloseCode::Overload, "control lane is full");

@@ -191,6 +191,8 @@ impl Node {
         match timer {
             Timer::Hello(link) => self.on_hello_overdue(link),
             Timer::Idle(link) => self.on_idle(link),
+            // What is due goes as the inputs' other effects do.
+            Timer::Ack(link) => _ = self.dirty.insert(link),
             Timer::Drain(link) => self.on_drained(link),
             Timer::Redial(target) => self.dial(target),
             Timer::Gap(group) => self.on_gap(group),

@@ -1,15 +1,16 @@
 //! The receiving half of a link: what was granted, what came, what has been dealt with.
 //!
 //! Data frames are numbered per lane as they arrive. They are dealt with in any order (a duplicate at once, a fresh
-//! message after its commit), but acknowledged cumulatively, so an early answer waits for those before it.
+//! message after its commit), but acknowledged cumulatively, so an early answer waits for those before it. The first
+//! acknowledgement after a pause goes at once; in a steady stream they gather, since each costs both sides a wake-up.
 
 use std::collections::VecDeque;
 
 use crosscast_wire::Lane;
 use crosscast_wire::limits::FRAME_MAX;
 
-use crate::Reject;
 use crate::peer::outgoing::CHARGE_OVERHEAD;
+use crate::{Instant, Reject, limits};
 
 /// A data frame on its way through the gates; answered by exactly one [`Incoming::done`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,10 @@ pub(crate) struct Incoming {
     normal: InLane,
     bulk: InLane,
     credit: u64,
+    /// When frames were last acknowledged; `None` before the first.
+    acked_at: Option<Instant>,
+    /// Charges of frames that could be acknowledged since.
+    unsaid: u64,
     /// Bytes of bodies received.
     pub(crate) bytes: u64,
 }
@@ -57,7 +62,7 @@ impl Incoming {
     /// Starts with the credit that the hello announced for each data lane.
     pub(crate) fn new(credit: u64) -> Self {
         let lane = || InLane { granted: credit, announced: credit, ..InLane::default() };
-        Self { urgent: lane(), normal: lane(), bulk: lane(), credit, bytes: 0 }
+        Self { urgent: lane(), normal: lane(), bulk: lane(), credit, acked_at: None, unsaid: 0, bytes: 0 }
     }
 
     fn lane_mut(&mut self, lane: Lane) -> Option<&mut InLane> {
@@ -87,6 +92,7 @@ impl Incoming {
 
     /// A data frame has been dealt with: its credit is granted anew and it can be acknowledged.
     pub(crate) fn done(&mut self, arrival: Arrival) {
+        self.unsaid = self.unsaid.saturating_add(arrival.charge);
         let Some(state) = self.lane_mut(arrival.lane) else { return };
         state.granted = state.granted.saturating_add(arrival.charge);
         let place = arrival.number.saturating_sub(state.acked).saturating_sub(1);
@@ -99,8 +105,19 @@ impl Incoming {
         }
     }
 
-    /// What is to be acknowledged now, lanes ascending; empty when nothing is new.
-    pub(crate) fn take_acks(&mut self) -> Vec<(Lane, u64)> {
+    /// When what has been dealt with is to be acknowledged; `None` when nothing is new. `along` is whether other frames
+    /// go to the peer anyway.
+    pub(crate) fn ack_due(&self, along: bool) -> Option<Instant> {
+        let fresh = [&self.urgent, &self.normal, &self.bulk].iter().any(|lane| lane.acked > lane.announced_ack);
+        let gathers = !along && self.unsaid < limits::ACK_BYTES;
+        let last = self.acked_at.filter(|_| gathers);
+        fresh.then(|| last.map_or(Instant(0), |last| last.plus_millis(limits::ACK_MS)))
+    }
+
+    /// What is to be acknowledged, lanes ascending; empty when nothing is new.
+    pub(crate) fn take_acks(&mut self, now: Instant) -> Vec<(Lane, u64)> {
+        self.acked_at = Some(now);
+        self.unsaid = 0;
         let mut acks = Vec::new();
         for lane in [Lane::Urgent, Lane::Normal, Lane::Bulk] {
             if let Some(state) = self.lane_mut(lane)
@@ -143,10 +160,30 @@ mod tests {
         let first = incoming.arrive(Lane::Normal, 10).unwrap();
         let second = incoming.arrive(Lane::Normal, 10).unwrap();
         incoming.done(second);
-        assert!(incoming.take_acks().is_empty());
+        assert_eq!(incoming.ack_due(true), None);
         incoming.done(first);
-        assert_eq!(incoming.take_acks(), [(Lane::Normal, 2)]);
-        assert!(incoming.take_acks().is_empty());
+        assert_eq!(incoming.ack_due(false), Some(Instant(0)));
+        assert_eq!(incoming.take_acks(Instant(0)), [(Lane::Normal, 2)]);
+        assert_eq!(incoming.ack_due(true), None);
+    }
+
+    #[test]
+    fn acknowledgements_gather_for_a_while_unless_something_goes_anyway_or_much_has_come() {
+        let mut incoming = Incoming::new(1 << 20);
+        let mut deal = |incoming: &mut Incoming, len| {
+            let arrival = incoming.arrive(Lane::Normal, len).unwrap();
+            incoming.done(arrival);
+        };
+        let now = Instant(5_000_000);
+        deal(&mut incoming, 10);
+        assert!(incoming.ack_due(false) <= Some(now), "the first goes at once");
+        incoming.take_acks(now);
+        deal(&mut incoming, 10);
+        assert_eq!(incoming.ack_due(false), Some(now.plus_millis(limits::ACK_MS)));
+        assert!(incoming.ack_due(true) <= Some(now));
+        deal(&mut incoming, usize::try_from(limits::ACK_BYTES).unwrap());
+        assert!(incoming.ack_due(false) <= Some(now));
+        assert_eq!(incoming.take_acks(now), [(Lane::Normal, 3)]);
     }
 
     #[test]

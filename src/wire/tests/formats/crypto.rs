@@ -1,7 +1,7 @@
 //! Signatures that must not hold, domains that must not mix, AEADs against published vectors.
 
-use crosscast_wire::{Aead, Crypto as _, Domain, RustCrypto, SecretKey, is_usable_key};
-use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+use crosscast_wire::{Aead, Crypto as _, Domain, RustCrypto, SecretKey, VerifyKey, is_usable_key};
+use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::scalar::{Scalar, clamp_integer};
 use sha2::{Digest as _, Sha512};
@@ -211,4 +211,62 @@ fn nothing_is_left_in_the_clear_when_sealing_fails() {
     let mut buffer = b"plain".to_vec();
     assert!(!RustCrypto.seal_in_place(Aead::Aes256Gcm, &[0; 32], &[0; 12], b"", &mut buffer, 6));
     assert_eq!(buffer, b"plain");
+}
+
+/// Whether a key made ready and the reference agree; the verdict.
+fn agreed(key: &[u8; 32], body: &[u8], signature: &[u8; 64]) -> bool {
+    let ready = VerifyKey::new(key);
+    assert_eq!(ready.is_some(), is_usable_key(key), "{key:02x?}");
+    let verdict = RustCrypto.verify(key, Domain::Message, body, signature);
+    assert_eq!(ready.is_some_and(|key| key.verify(Domain::Message, body, signature)), verdict, "{signature:02x?}");
+    verdict
+}
+
+#[test]
+fn a_key_made_ready_accepts_exactly_what_the_reference_accepts_whatever_torsion_is_in_it() {
+    let (a, r) = (Scalar::from(77_777u64), Scalar::from(5_555u64));
+    let mut accepted = 0;
+    for (of_key, with_base) in EIGHT_TORSION.iter().flat_map(|point| [(point, true), (point, false)]) {
+        let key = if with_base { ED25519_BASEPOINT_POINT * a + of_key } else { *of_key }.compress().to_bytes();
+        for (of_r, r) in EIGHT_TORSION.iter().flat_map(|point| [(point, r), (point, Scalar::ZERO)]) {
+            let commitment = (ED25519_BASEPOINT_POINT * r + of_r).compress().to_bytes();
+            for body in 0..16u8 {
+                let signed = Domain::Message.signed_bytes(&[body]);
+                let a = if with_base { a } else { Scalar::ZERO };
+                let s = r + challenge(&commitment, &key, &signed) * a;
+                accepted += u32::from(agreed(&key, &[body], &signature(&commitment, &s.to_bytes())));
+            }
+        }
+    }
+    // With a key and a commitment without torsion all 16 hold; with torsion in them some hold by chance of the hash.
+    assert!((100..400).contains(&accepted), "{accepted}");
+}
+
+#[test]
+fn a_key_made_ready_refuses_every_way_to_write_a_commitment_of_small_order_and_every_changed_bit() {
+    let secret = key();
+    let public = secret.public();
+    let digest: [u8; 64] = Sha512::digest(secret.expose()).into();
+    let scalar = Scalar::from_bytes_mod_order(clamp_integer(*digest.first_chunk().unwrap()));
+    let signed = Domain::Message.signed_bytes(b"body");
+    for r in small_order_keys() {
+        let s = challenge(&r, &public, &signed) * scalar;
+        assert!(!agreed(&public, b"body", &signature(&r, &s.to_bytes())));
+    }
+    let good = RustCrypto.sign(&secret, Domain::Message, b"body");
+    assert!(agreed(&public, b"body", &good));
+    for bit in 0..512 {
+        let mut changed = good;
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(!agreed(&public, b"body", &changed));
+        agreed(changed.first_chunk().unwrap(), b"body", &good);
+    }
+    // The same scalar written with the order added.
+    let mut carry = 0u16;
+    let mut long = good;
+    for (digit, add) in long[32..].iter_mut().zip(ORDER) {
+        let sum = u16::from(*digit) + u16::from(add) + carry;
+        (*digit, carry) = (sum as u8, sum >> 8);
+    }
+    assert!(!agreed(&public, b"body", &long));
 }

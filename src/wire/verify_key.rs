@@ -1,0 +1,70 @@
+//! A public key made ready once, to verify many signatures with.
+//!
+//! It accepts exactly what [`crate::RustCrypto`] accepts and saves what that does anew each time: taking the key apart,
+//! and taking the signature's first half apart. The latter is not needed: verification computes the point that stands
+//! there, encodes it and compares bytes, so a point that cannot be taken apart, or is not written canonically, never
+//! matches, and one of small order matches only in one of its eight canonical forms, which are refused here by name.
+
+use ed25519_dalek::{Verifier as _, VerifyingKey};
+
+use crate::crypto::usable;
+use crate::{Domain, Signature};
+
+/// The canonical encodings of the points of order 1, 2, 4 and 8, by their first half; a test holds them to the curve.
+const SMALL_ORDER: [[u8; 32]; 5] = [
+    first(0x01, 0x00, 0x00),
+    first(0xec, 0xff, 0x7f),
+    [0; 32],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+const fn first(low: u8, middle: u8, high: u8) -> [u8; 32] {
+    let mut bytes = [middle; 32];
+    bytes[0] = low;
+    bytes[31] = high;
+    bytes
+}
+
+/// A usable public key, ready to verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyKey(VerifyingKey);
+
+impl VerifyKey {
+    /// Takes a key apart; `None` when it is not usable ([`crate::is_usable_key`]).
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Option<Self> {
+        usable(key).map(Self)
+    }
+
+    /// The key as it travels.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    /// Whether `signature` is this key's strict signature of `body` as an object of `domain`.
+    #[must_use]
+    pub fn verify(&self, domain: Domain, body: &[u8], signature: &Signature) -> bool {
+        !is_small_order(signature) && {
+            let signature = ed25519_dalek::Signature::from_bytes(signature);
+            self.0.verify(&domain.signed_bytes(body), &signature).is_ok()
+        }
+    }
+}
+
+/// Whether the first half of a signature is a point of small order in canonical form.
+fn is_small_order(signature: &Signature) -> bool {
+    let Some(point) = signature.first_chunk::<32>() else { return true };
+    let mut unsigned = *point;
+    if let Some(high) = unsigned.last_mut() {
+        *high &= 0x7f;
+    }
+    SMALL_ORDER.contains(&unsigned)
+}
