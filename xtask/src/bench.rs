@@ -34,7 +34,7 @@ const SYSTEMS: &str = "crosscast,nats,mosquitto,zenoh,iroh,gossipsub";
 
 const USAGE: &str = "\
 usage: cargo xtask bench [--rounds N] [--seconds S] [--systems A,B] [--sizes 64,1024] [--fanouts 1,10] [--latency RATE]
-                         [--many-publishers N] [--out FILE] [--docs]
+                         [--many-publishers N] [--window N] [--out FILE] [--docs]
        cargo xtask bench --from FILE [--docs] [--bar ID]
 
   without a choice of systems, sizes, fan-outs, rate or publishers: everything the goals need, and a wider table
@@ -67,7 +67,7 @@ impl Options {
                 "--out" => options.out = Some(value()?.into()),
                 "--from" => options.from = Some(value()?.into()),
                 "--bar" => options.bar = Some(value()?),
-                "--rounds" | "--seconds" | "--sizes" | "--fanouts" | "--latency" | "--many-publishers" => {
+                "--rounds" | "--seconds" | "--sizes" | "--fanouts" | "--latency" | "--many-publishers" | "--window" => {
                     options.passed_on.extend([arg.clone(), value()?]);
                 }
                 "--systems" => {

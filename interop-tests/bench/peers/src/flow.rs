@@ -222,14 +222,14 @@ fn micros(nanos: u64) -> u32 {
     u32::try_from(nanos / 1000).unwrap_or(u32::MAX)
 }
 
-fn now_nanos() -> u64 {
+pub(crate) fn now_nanos() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
 }
 
-/// A payload of `filler`'s length that starts with its send time.
-pub(crate) fn stamped(filler: &[u8]) -> Bytes {
+/// A payload of `filler`'s length that starts with a number: its send time, or what makes it unlike all others.
+pub(crate) fn stamped(filler: &[u8], number: u64) -> Bytes {
     let mut payload = Vec::with_capacity(filler.len().max(8));
-    payload.extend_from_slice(&now_nanos().to_be_bytes());
+    payload.extend_from_slice(&number.to_be_bytes());
     payload.extend_from_slice(&filler[8.min(filler.len())..]);
     payload.into()
 }

@@ -1,5 +1,6 @@
 //! Side-by-side comparisons: `crosscast-bench --out FILE [--rounds 5] [--seconds 2.5] [--systems ..] [--sizes ..]
-//! [--fanouts ..] [--latency RATE] [--many-publishers N]`; usually run by `cargo xtask bench`, which builds the systems.
+//! [--fanouts ..] [--latency RATE] [--many-publishers N] [--window N]`; usually run by `cargo xtask bench`, which builds
+//! the systems.
 //!
 //! Method: one publisher process, one router process, one process that holds all subscribers, on loopback; lossless, the
 //! messages in flight bounded by the slowest subscriber; 0.8 s warm-up; rounds interleaved over the systems; medians. CPU

@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const WARM_UP: Duration = Duration::from_millis(800);
 /// The same with many publishers: each has sent a few messages by then, the first of which may wait for earlier ones.
 const WARM_UP_MANY: Duration = Duration::from_secs(3);
-/// Longest wait for what is on its way when the publisher has stopped.
-const DRAIN: Duration = Duration::from_secs(4);
+/// How long nothing must arrive after the publisher has stopped before the rest is taken for lost.
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long roles may take to end in order.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -205,10 +205,13 @@ impl Roles {
 
     /// What has arrived once all has, or once no more may be hoped for.
     fn drained(&mut self, all: u64) -> Result<u64> {
-        let start = Instant::now();
+        let (mut before, mut moved) = (0, Instant::now());
         loop {
             let (delivered, _) = self.mark()?;
-            if delivered >= all || start.elapsed() > DRAIN {
+            if delivered > before {
+                (before, moved) = (delivered, Instant::now());
+            }
+            if delivered >= all || moved.elapsed() > SILENCE {
                 return Ok(delivered);
             }
             std::thread::sleep(Duration::from_millis(50));

@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) latency: Option<u64>,
     /// So many publishers at two messages a second each, instead of one.
     pub(crate) many: Option<u64>,
+    /// Messages in flight, instead of 4 MiB of them.
+    pub(crate) window: Option<u64>,
     /// Whether anything was chosen.
     pub(crate) chosen: bool,
 }
@@ -35,6 +37,7 @@ impl Options {
             fanouts: vec![1, 10, 100],
             latency: None,
             many: None,
+            window: None,
             chosen: false,
         };
         for pair in words.chunks(2) {
@@ -48,6 +51,7 @@ impl Options {
                 "--sizes" => options.sizes = numbers(value)?,
                 "--fanouts" => options.fanouts = numbers(value)?,
                 "--latency" => options.latency = Some(number()?),
+                "--window" => options.window = Some(number()?),
                 "--many-publishers" => options.many = Some(number()?),
                 other => bail!("there is no option {other}"),
             }

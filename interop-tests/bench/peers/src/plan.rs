@@ -85,7 +85,9 @@ pub(crate) fn cases(options: &Options) -> Vec<Case> {
     for size in &options.sizes {
         for fanout in &options.fanouts {
             for system in &options.systems {
-                cases.push(Case::new(mode, system, *size, *fanout).at(options.latency.unwrap_or(0)));
+                let case = Case::new(mode, system, *size, *fanout).at(options.latency.unwrap_or(0));
+                let window = options.window.unwrap_or(case.window);
+                cases.push(Case { window, ..case });
             }
         }
     }
@@ -135,6 +137,8 @@ fn wide_cases() -> Vec<Case> {
             cases.extend(more.map(|system| Case::new(Mode::Full, system, size, fanout)));
         }
     }
+    // What gossipsub does with a message costs it more the longer its queues are: with little in flight it does best.
+    cases.extend([1, 10].map(|fanout| Case { window: 64, ..Case::new(Mode::Full, "gossipsub", 1024, fanout) }));
     for fanout in [1, 10] {
         cases.extend(["mosquitto", "zenoh"].map(|system| Case::new(Mode::Rate, system, 1024, fanout).at(1000)));
         let slow = ["crosscast", "nats", "iroh", "gossipsub"];

@@ -10,10 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 
-use crate::flow::{Behind, Counts, Lane, Pace, stamped};
+use crate::flow::{Behind, Counts, Lane, Pace, now_nanos, stamped};
 use crate::{Books, Publisher as _, Router, System};
 
 /// What a role is told on its command line.
@@ -137,13 +136,20 @@ async fn publisher<S: System>(mut args: Args) -> Result<()> {
 struct Sent {
     number: AtomicU64,
     stop: AtomicBool,
+    stopped: AtomicBool,
 }
+
+/// How long a message that is being published may hold up the end.
+const STOPPING: Duration = Duration::from_secs(20);
 
 async fn answer(mut lines: Lines<BufReader<Stdin>>, sent: Arc<Sent>) {
     while let Ok(Some(line)) = lines.next_line().await {
         if line == "stop" {
             sent.stop.store(true, Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            let asked = Instant::now();
+            while !sent.stopped.load(Ordering::Acquire) && asked.elapsed() < STOPPING {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
         println!("{}", sent.number.load(Ordering::Relaxed));
     }
@@ -152,13 +158,13 @@ async fn answer(mut lines: Lines<BufReader<Stdin>>, sent: Arc<Sent>) {
 
 async fn send<S: System>(mut publisher: S::Publisher, args: &Args, behind: &Behind, told: &Sent) -> Result<()> {
     let filler = vec![b'x'; args.size as usize];
-    let payload = Bytes::from(filler.clone());
     let publishers = args.publishers.max(1);
     let (mut sent, pace) = (0_u64, Pace::new(args.rate));
     while !told.stop.load(Ordering::Relaxed) {
         let room = if args.rate > 0 { pace.due(sent) } else { behind.room(sent, args.window).await };
         for _ in 0..room {
-            let payload = if args.rate > 0 { stamped(&filler) } else { payload.clone() };
+            // Always a fresh payload: a system may take the same bytes for the same message.
+            let payload = stamped(&filler, if args.rate > 0 { now_nanos() } else { sent });
             publisher.publish((sent % publishers as u64) as usize, payload).await?;
             sent += 1;
             told.number.store(sent, Ordering::Relaxed);
@@ -167,6 +173,7 @@ async fn send<S: System>(mut publisher: S::Publisher, args: &Args, behind: &Behi
             }
         }
     }
+    told.stopped.store(true, Ordering::Release);
     // What is still on its way is to arrive.
     std::future::pending().await
 }
