@@ -7,9 +7,11 @@
 
 mod messages;
 mod records;
+mod rights;
 
 pub use messages::{cbor, entries, manifest, message, plaintext, sealed, text};
 pub use records::{chain, floor, frame, hello, peer_record, ticket};
+pub use rights::{equivocation, grant, join_request, locate, service_record, successor};
 
 /// A target: takes any bytes, panics when a format breaks its word.
 pub type Target = fn(&[u8]);
@@ -27,6 +29,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chain", chain),
     ("floor", floor),
     ("peer_record", peer_record),
+    ("service_record", service_record),
+    ("successor", successor),
+    ("join_request", join_request),
+    ("locate", locate),
+    ("equivocation", equivocation),
+    ("grant", grant),
     ("ticket", ticket),
     ("frame", frame),
 ];

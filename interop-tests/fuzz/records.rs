@@ -39,7 +39,7 @@ pub fn floor(data: &[u8]) {
     assert_eq!([floor.body(), floor.signature()].concat(), data);
     let fields = floor.fields();
     assert!(fields.number > 0 && fields.valid_until > fields.issued && fields.revoked.len() <= 32);
-    assert!(fields.revoked.iter().all(|serial| floor.revokes(serial)));
+    assert!(fields.revoked.iter().all(|id| floor.revokes(id)));
     assert_eq!(floor.is_backed_by(None), fields.signer.is_none());
     let _ = floor.verify(&RustCrypto);
 }
@@ -103,6 +103,9 @@ fn written(parsed: &Frame) -> Option<RawFrame> {
         Frame::Floor { floor, chain } => Some(frame::floor(floor, chain.as_deref())),
         Frame::Subscribe { group, on, chain } => Some(frame::subscribe(group, *on, chain.as_ref())),
         Frame::Resume { group, windows, more: false } => frame::resume(group, windows.iter().copied()).pop(),
+        Frame::Ask { hops, request } => Some(frame::ask(*hops, request)),
+        Frame::Locate { hops, locate } => Some(frame::locate(*hops, locate)),
+        Frame::Equivocation(shown) => Some(frame::equivocation(shown)),
         Frame::Message { hop, message } => Some(hop.frame(message.bytes().clone(), message.header().class.lane())),
         // The last page of several is never followed by another, so a page that announces one is not written alone.
         Frame::Resume { more: true, .. } | Frame::Skipped(_) => None,

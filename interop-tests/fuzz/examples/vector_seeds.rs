@@ -1,4 +1,5 @@
-//! Writes seeds of the corpus that are golden vectors: hellos, records, tickets, and one frame of each shape.
+//! Writes seeds of the corpus that are golden vectors: hellos, records, requests, grants, tickets, and one frame of each
+//! shape.
 //!
 //! `cargo run --example vector_seeds`; the result is committed.
 
@@ -19,6 +20,24 @@ const CHOSEN: &[(&str, &str, &str)] = &[
     ("floor", "floor", "nothing revoked"),
     ("peer_record", "peer-record", "with everything"),
     ("peer_record", "peer-record", "with nothing optional"),
+    ("chain", "capability", "of a subject that an invite let in"),
+    ("chain", "chain", "a device's link, issued without the right to admit"),
+    ("service_record", "service-record", "with everything"),
+    ("service_record", "service-record", "eight nodes"),
+    ("successor", "successor", "a successor"),
+    ("join_request", "join-request", "with everything"),
+    ("join_request", "join-request", "with nothing optional"),
+    ("join_request", "join-request", "with an invite alone"),
+    ("join_request", "join-request", "a chain of three links"),
+    ("locate", "locate", "a locate"),
+    ("locate", "locate", "unknown ignorable key 128 is kept and signed"),
+    ("equivocation", "equivocation", "two payloads under one number"),
+    ("equivocation", "equivocation", "an ignorable key more"),
+    ("grant", "grant", "of a chain and two keys"),
+    ("grant", "grant", "of a floor alone"),
+    ("grant", "grant", "refusal 1"),
+    ("ticket", "ticket", "with an offline invite"),
+    ("ticket", "ticket", "with the end of its invite"),
     ("ticket", "ticket", "with everything"),
     ("ticket", "ticket", "unknown ignorable key 128"),
     ("frame", "frame", "HELLO"),
@@ -34,6 +53,9 @@ const CHOSEN: &[(&str, &str, &str)] = &[
     ("frame", "frame", "SUBSCRIBE with a chain"),
     ("frame", "frame", "RESUME of three windows"),
     ("frame", "frame", "RESUME with more to come"),
+    ("frame", "frame", "ASK after 8 hops"),
+    ("frame", "frame", "LOCATE after 0 hops"),
+    ("frame", "frame", "EQUIVOCATION"),
     ("frame", "frame", "MESSAGE with a full hop map"),
 ];
 
@@ -48,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let vector = chosen.ok_or_else(|| format!("no {kind} vector named {name}"))?;
         let folder = root.join("corpus").join(target);
         std::fs::create_dir_all(&folder)?;
-        let file: String = name.to_lowercase().replace(' ', "-");
+        let file: String = name.to_lowercase().replace(' ', "-").replace([',', '\''], "");
         std::fs::write(folder.join(file), seed(vector).ok_or("a vector without bytes")?)?;
     }
     Ok(())
