@@ -50,7 +50,7 @@ fn goals(text: &mut String, bars: &[Bar]) {
 /// A ratio far below one reads better as a fraction.
 fn figure(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Ratio if value > 0.0 && value < 0.3 => format!("1/{}", sized(1.0 / value)),
+        Unit::Ratio if value > 0.0 && value < 0.22 => format!("1/{}", sized(1.0 / value)),
         Unit::Ratio => format!("{value:.2} ×"),
         Unit::Megabytes => format!("{value:.0} MB"),
         Unit::Millis => format!("{value:.2} ms"),
