@@ -12,6 +12,8 @@ mod daemon;
 mod demo;
 #[path = "cli/flow.rs"]
 mod flow;
+#[path = "cli/quic.rs"]
+mod quic;
 #[path = "cli/surface.rs"]
 mod surface;
 #[path = "cli/world.rs"]

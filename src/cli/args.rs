@@ -70,7 +70,7 @@ pub(crate) struct InitArgs {
     /// A name that peers see
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Where to listen, such as tls://0.0.0.0:7710; port 0 picks a free one, shown by `status`
+    /// Where to listen, such as tls://0.0.0.0:7710 or quic://0.0.0.0:7710; port 0 picks a free one, shown by `status`
     #[arg(long, value_name = "LOCATOR")]
     pub(crate) listen: Vec<String>,
     /// A peer to keep a link to, such as tls://192.0.2.1:7710#NODEID
