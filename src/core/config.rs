@@ -78,7 +78,7 @@ impl Default for Times {
     }
 }
 
-/// Tunable sizes, in bytes.
+/// Tunable sizes, in bytes where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// Kept per group for RESUME and local readers. 16 MiB: the protocol's live window.
@@ -93,6 +93,9 @@ pub struct Sizes {
     pub gather_bytes: u64,
     /// Largest payload this node builds. 256 KiB: the format's limit.
     pub message_bytes: u64,
+    /// How many times the budgets of a network prefix a local one has (LAN and loopback), as a factor. 8: an office or a
+    /// machine full of nodes stands behind one local prefix, and whoever misbehaves there can be found.
+    pub lan_budget: u32,
 }
 
 impl Default for Sizes {
@@ -104,6 +107,7 @@ impl Default for Sizes {
             credit_bytes: 1 << 20,
             gather_bytes: 1 << 20,
             message_bytes: 256 << 10,
+            lan_budget: 8,
         }
     }
 }

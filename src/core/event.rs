@@ -249,6 +249,15 @@ pub enum Notice {
         /// Theirs minus ours, in milliseconds.
         skew_ms: i64,
     },
+    /// A sender has claimed one number twice: that run of it is not heard for a day.
+    Equivocated {
+        /// Who.
+        node: NodeId,
+        /// In which run.
+        instance: Instance,
+        /// In which group.
+        group: GroupId,
+    },
     /// This node's rights in a group were taken back.
     RightsLost {
         /// The group.

@@ -66,8 +66,8 @@ pub(crate) const ANSWER_MS: u64 = 120_000;
 pub(crate) const SKEW_MS: u64 = 60_000;
 /// Bytes of verified chains, for all groups. 4 MiB: 6,000 chains of one link, the publishers of many groups at once.
 pub(crate) const CHAINS_BYTES: usize = 4 << 20;
-/// Chains of one link under verification at once. 32: the first messages of as many publishers.
-pub(crate) const CHAIN_CHECKS: usize = 32;
+/// Chains of one link that wait for their verification. 1,024: the members of a large group.
+pub(crate) const CHAIN_CHECKS: usize = 1_024;
 /// Chains remembered per link as sent. 4,096: 128 KiB; a chain sent twice costs less than remembering more.
 pub(crate) const CHAINS_SENT: usize = 4_096;
 /// Messages that wait for their chain, per link. 64: a burst behind a chain that is being checked.
@@ -95,3 +95,44 @@ pub(crate) const REQUESTS_PER_LINK: u64 = 64;
 pub(crate) const REQUESTS_PER_LINK_PER_S: u64 = 8;
 /// Hops that a request or a unicast message may take. 8: the protocol's.
 pub(crate) const HOPS: u8 = 8;
+/// Verifications of one link under way at once beyond the bad signatures it has left: one for each that held before, up
+/// to this. 256: a saturated link keeps every verifier busy, a bad one wastes at most so many more than 20.
+pub(crate) const CHECKS_EARNED: u32 = 256;
+/// Bytes of floors, chains, requests and proofs of one link that wait for their verification. 1 MiB: as much as may wait
+/// to be sent.
+pub(crate) const CHECK_BYTES: usize = 1 << 20;
+/// Messages of one link refused at once, copies not counted; what is refused beyond keeps its credit until its turn
+/// comes. 1,000: the live window of a busy group by a peer that was told of a change too late.
+pub(crate) const REFUSALS: u64 = 1_000;
+/// See [`REFUSALS`]. 200 a second: a refusal costs about as much as a message that is taken costs before its signature.
+pub(crate) const REFUSALS_PER_S: u64 = 200;
+/// Provable faults of links from one prefix: 60 at once, then one a second; then it opens no new link.
+pub(crate) const FAULTS_PER_PREFIX: u64 = 60;
+/// See [`FAULTS_PER_PREFIX`].
+pub(crate) const FAULTS_PER_PREFIX_PER_S: u64 = 1;
+/// Provable faults over all links of one listener: 600 at once, then ten a second; then prefixes with a fault wait.
+pub(crate) const FAULTS_PER_LISTENER: u64 = 600;
+/// See [`FAULTS_PER_LISTENER`].
+pub(crate) const FAULTS_PER_LISTENER_PER_S: u64 = 10;
+/// Prefixes with a fault on record. 4,096: 300 KiB; those beyond share one budget.
+pub(crate) const PREFIXES: usize = 4_096;
+/// Links in the hello from one prefix. 32: an eighth of [`HELLOS`].
+pub(crate) const HELLOS_PER_PREFIX: u64 = 32;
+/// Senders that nobody vouches for and that were never heard in a group, from one prefix: 64 at once, then one a second.
+pub(crate) const FRESH_SENDERS: u64 = 64;
+/// See [`FRESH_SENDERS`].
+pub(crate) const FRESH_SENDERS_PER_S: u64 = 1;
+/// The rate class without a bound of its own: the format's highest.
+pub(crate) const UNLIMITED_RATE_CLASS: u8 = 7;
+/// Seconds' worth of its rate that a sender with a lower rate class may say at once. 64: somebody who was away catches up.
+pub(crate) const SENDER_BURST_S: u64 = 64;
+/// Two claims of one number taken up per link: 8 at once, then one a second. A read and two signatures each.
+pub(crate) const EQUIVOCATIONS: u64 = 8;
+/// See [`EQUIVOCATIONS`].
+pub(crate) const EQUIVOCATIONS_PER_S: u64 = 1;
+/// Runs barred at once. 1,024: each needs a sender that was let in first; about 100 KiB, and their proofs in the store.
+pub(crate) const BARRED: usize = 1_024;
+/// How long a run is barred, in milliseconds. 24 h: far longer than anything it said can be pushed.
+pub(crate) const BARRED_MS: u64 = 86_400_000;
+/// Barred runs that bar their key. 3: the protocol's.
+pub(crate) const BARRED_RUNS_OF_A_KEY: usize = 3;

@@ -75,6 +75,10 @@ rejects! {
     NoChain = "no-chain" Nobody,
     /// Too much is under verification for this link.
     OverRate = "over-rate" Nobody,
+    /// The budget of its sender, or of where it comes from, is used up for now.
+    Rate = "rate" Nobody,
+    /// A link from where too much came that was provably wrong.
+    PrefixWaits = "prefix-waits" Nobody,
     /// A signature does not hold.
     BadSignature = "bad-signature" Link,
     /// The payload is not what the header says.

@@ -30,6 +30,8 @@ pub enum Reason {
     Chain,
     /// Rights or keys are to be asked for.
     Ask,
+    /// Messages beyond a link's refusals have waited.
+    Rate,
     /// A closing link or a shutdown is overdue.
     Drain,
 }
@@ -48,6 +50,8 @@ pub(crate) enum Timer {
     Store,
     Parked,
     Ask(GroupId),
+    Refusals,
+    Challenge(LinkId),
     Shutdown,
 }
 
@@ -55,7 +59,7 @@ impl Timer {
     const fn reason(self) -> Reason {
         match self {
             Self::Hello(_) => Reason::Hello,
-            Self::Idle(_) => Reason::Idle,
+            Self::Idle(_) | Self::Challenge(_) => Reason::Idle,
             Self::Drain(_) | Self::Shutdown => Reason::Drain,
             Self::Redial(_) => Reason::Redial,
             Self::Gap(_) => Reason::Gap,
@@ -65,6 +69,7 @@ impl Timer {
             Self::Store => Reason::Store,
             Self::Parked => Reason::Chain,
             Self::Ask(_) => Reason::Ask,
+            Self::Refusals => Reason::Rate,
         }
     }
 }

@@ -47,6 +47,8 @@ pub enum Space {
     Chain = 6,
     /// What this node has granted: by group, kind and key.
     Grant = 7,
+    /// Proofs that a sender claimed one number twice, by sender and instance.
+    Bar = 8,
 }
 
 impl Space {
@@ -61,6 +63,7 @@ impl Space {
             5 => Some(Self::Meta),
             6 => Some(Self::Chain),
             7 => Some(Self::Grant),
+            8 => Some(Self::Bar),
             _ => None,
         }
     }

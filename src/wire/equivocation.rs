@@ -147,6 +147,12 @@ impl Equivocation {
         &self.bytes
     }
 
+    /// Both headers with their signatures, the one with the lower id first.
+    #[must_use]
+    pub fn claims(&self) -> [(Bytes, Signature); 2] {
+        self.claims.each_ref().map(|claim| (claim.header.clone(), claim.signature))
+    }
+
     /// Whether the sender signed both headers.
     #[must_use]
     pub fn verify(&self, crypto: &dyn Crypto) -> bool {

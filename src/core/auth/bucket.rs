@@ -38,6 +38,12 @@ impl Bucket {
         left.is_some()
     }
 
+    /// Takes a token, or what is left of one: for what has happened and cannot be refused any more.
+    pub(crate) fn spend(&mut self, now: Instant) {
+        self.level = self.level_at(now).saturating_sub(TOKEN);
+        self.at = self.at.max(now);
+    }
+
     /// Whether it has so many tokens; reads only.
     pub(crate) fn has(&self, tokens: u64, now: Instant) -> bool {
         self.level_at(now) >= tokens.saturating_mul(TOKEN)

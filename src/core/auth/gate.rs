@@ -27,20 +27,30 @@ pub(crate) fn time(header: &Header, answer: bool, now: WallMillis) -> Result<(),
     Ok(())
 }
 
+/// What lets a message into a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Vouch {
+    /// Whether the group key, or whoever it trusts, has signed that this sender may publish.
+    pub(crate) vouched: bool,
+    /// How fast it may: [`limits::UNLIMITED_RATE_CLASS`] without a bound of its own.
+    pub(crate) rate_class: u8,
+}
+
 /// The gate of policy. Life is judged at the message's own time, the floor as it is known now.
 ///
 /// # Errors
 /// [`Reject::NotAllowed`] when the sender may not publish, [`Reject::NoChain`] when the chain it names is not known here.
-pub(crate) fn policy(header: &Header, group: &Group, chains: &Chains, now: WallMillis) -> Result<(), Reject> {
+pub(crate) fn policy(header: &Header, group: &Group, chains: &Chains, now: WallMillis) -> Result<Vouch, Reject> {
     let policy = group.policy(now);
-    if policy == Policy::Open || header.from.as_bytes() == header.to.as_bytes() {
-        return Ok(());
+    let own = header.from.as_bytes() == header.to.as_bytes();
+    if policy == Policy::Open || own {
+        return Ok(Vouch { vouched: own, rate_class: limits::UNLIMITED_RATE_CLASS });
     }
     let (Policy::Capability, Some(hash)) = (policy, &header.chain) else { return Err(Reject::NotAllowed) };
     let known = chains.get(hash).ok_or(Reject::NoChain)?;
     let own = known.group == group.id && known.subject == header.from;
     if own && known.standing.allows(Rights::PUBLISH, header.time, group.floor.as_ref()) {
-        Ok(())
+        Ok(Vouch { vouched: true, rate_class: known.standing.rate_class })
     } else {
         Err(Reject::NotAllowed)
     }

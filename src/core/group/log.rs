@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crosscast_port::{LogEntry, LogPos};
-use crosscast_wire::{Class, MessageId, Network, PathKind, WallMillis};
+use crosscast_wire::{Class, Instance, MessageId, Network, NodeId, PathKind, Seq, WallMillis};
 
 use crate::limits;
 
@@ -107,6 +107,12 @@ impl Log {
 
     pub(crate) fn position_of(&self, id: &MessageId) -> Option<LogPos> {
         self.ids.get(id).copied()
+    }
+
+    /// The kept message that has a sender's number; walks the log from its end.
+    pub(crate) fn holder_of(&self, from: NodeId, instance: Instance, seq: Seq) -> Option<&LogEntry> {
+        let kept = self.entries.iter().rev().filter(|entry| entry.len > 0);
+        kept.into_iter().find(|entry| (entry.seq, entry.instance, entry.from) == (seq, instance, from))
     }
 
     /// Entries with kept bytes after a position.

@@ -1,15 +1,19 @@
 //! A message from a link through the gates, cheapest first, to its commit: the order of `docs/spec/gates.md`.
 //!
-//! Bounds were checked by parsing. Then: known `to`, time, seen (read only), replay window (read only), policy, signature
-//! and payload hash as one effect, and only then anything is written. Copies of a message that is being checked wait
+//! Bounds were checked by parsing. Then: known `to`, time, seen (read only), replay window (read only), policy, budgets of
+//! sender and origin (read only), signature and payload hash as one effect, and only then anything is written. Copies of a message that is being checked wait
 //! aside: a forger who sends the right header first cannot make the real one go unheard.
 
 use crosscast_port::LinkId;
-use crosscast_wire::{Destination, Domain, Hop, Message, PathKind, RefuseCode, frame};
+use crosscast_wire::{Destination, Domain, Header, Hop, Message, MessageId, PathKind, RefuseCode, frame};
 
-use crate::auth::gate;
+use crate::auth::gate::{self, Vouch};
+use crate::auth::replay::Newness;
+use crate::group::Group;
 use crate::group::log::Tag;
 use crate::peer::incoming::Arrival;
+use crate::peer::link::Link;
+use crate::timer::Timer;
 use crate::{Node, Reject, SignatureCheck, Verdict, VerifyJob, limits};
 
 use super::Pending;
@@ -27,6 +31,7 @@ impl Node {
     pub(super) fn on_message(&mut self, link: LinkId, arrival: Arrival, hop: Hop, message: Message) {
         match (self.gates(link, &message), chain_of(message.header())) {
             (Ok(()), _) => {}
+            (Err(Reject::Replayed), _) => return self.on_number_taken(link, arrival, message),
             (Err(Reject::NoChain), Some((_, chain))) => return self.park(link, arrival, hop, message, chain),
             (Err(reject), _) => return self.refuse_message(link, arrival, &message, reject),
         }
@@ -60,8 +65,7 @@ impl Node {
                 if group.log.position_of(&message.id()).is_some() {
                     return Err(Reject::Duplicate);
                 }
-                group.windows.check(header.from, header.instance, header.seq, self.now.wall)?;
-                gate::policy(header, group, &self.chains, self.now.wall)
+                self.entitled(link, header, group).map(|_| ())
             }
             Destination::Unicast(node) => {
                 if node != self.config.node {
@@ -72,6 +76,9 @@ impl Node {
                     return Err(Reject::Duplicate);
                 }
                 self.inbox.windows.check(header.from, header.instance, header.seq, self.now.wall)?;
+                if self.bars.hold(header.from, header.instance) {
+                    return Err(Reject::NotAllowed);
+                }
                 // Strangers have no way in yet: a message comes from the peer that signed it.
                 let peer = self.links.get(&link).and_then(|state| state.peer);
                 if peer.is_none_or(|(node, _)| node != header.from) {
@@ -85,7 +92,35 @@ impl Node {
         }
     }
 
-    fn check(&mut self, candidate: Candidate) {
+    /// The gates of number, policy and budgets, which are asked before and after a verification.
+    fn entitled(&self, link: LinkId, header: &Header, group: &Group) -> Result<(Newness, Vouch), Reject> {
+        let newness = group.windows.check(header.from, header.instance, header.seq, self.now.wall)?;
+        if self.bars.hold(header.from, header.instance) {
+            return Err(Reject::NotAllowed);
+        }
+        let vouch = gate::policy(header, group, &self.chains, self.now.wall)?;
+        group.windows.check_rate(&header.from, vouch.rate_class, self.now.mono)?;
+        if newness != Newness::Known
+            && let Some(state) = self.links.get(&link)
+        {
+            group.windows.admit(newness, &state.origin, vouch.vouched, self.now)?;
+        }
+        Ok((newness, vouch))
+    }
+
+    /// Books a message that is being committed to its sender's rate, and a sender that is new to where it came from.
+    fn book(&mut self, link: LinkId, header: &Header, (newness, vouch): (Newness, Vouch)) {
+        let Destination::Multicast(id) = header.to else { return };
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.windows.take_rate(header.from, vouch.rate_class, self.now.mono);
+        if newness != Newness::Known
+            && let Some(state) = self.links.get(&link)
+        {
+            group.windows.open((header.from, header.instance), &state.origin, vouch.vouched, self.now);
+        }
+    }
+
+    pub(super) fn check(&mut self, candidate: Candidate) {
         let message = &candidate.message;
         let header = message.header();
         let body = message.bytes().slice(..message.header_bytes().len());
@@ -97,9 +132,9 @@ impl Node {
 
     pub(super) fn on_message_checked(&mut self, candidate: Candidate, verdict: Verdict) {
         let id = candidate.message.id();
-        let mut copies = self.checking.remove(&id).unwrap_or_default();
         let reject = match verdict {
             Verdict::Good => {
+                let copies = self.checking.remove(&id).unwrap_or_default();
                 self.accept(candidate);
                 for copy in copies {
                     self.refuse_message(copy.link, copy.arrival, &copy.message, Reject::Duplicate);
@@ -110,6 +145,13 @@ impl Node {
             Verdict::BadPayload => Reject::BadPayload,
         };
         self.refuse(candidate.link, candidate.arrival, reject);
+        self.check_next_copy(id);
+    }
+
+    /// Goes on with a message of which another copy has failed or is not examined any more.
+    pub(super) fn check_next_copy(&mut self, id: MessageId) {
+        let Some(mut copies) = self.checking.remove(&id) else { return };
+        copies.retain(|copy| self.links.get(&copy.link).is_some_and(Link::is_open));
         if !copies.is_empty() {
             let next = copies.remove(0);
             self.checking.insert(id, copies);
@@ -120,10 +162,18 @@ impl Node {
     /// Everything holds: look again at what may have changed meanwhile, then write.
     fn accept(&mut self, candidate: Candidate) {
         let Candidate { link, arrival, tag, message } = candidate;
-        match self.gates_after(&message) {
-            Ok(()) if self.take_own_business(&message) => self.settle(link, arrival),
-            Ok(()) => self.commit_message(message, tag, Some((link, arrival))),
-            Err(reject) => self.refuse_message(link, arrival, &message, reject),
+        match self.gates_after(link, &message) {
+            Ok(_) if self.take_own_business(&message) => self.settle(link, arrival),
+            Ok(entitled) => {
+                self.book(link, message.header(), entitled);
+                self.commit_message(message, tag, Some((link, arrival)));
+            }
+            Err(reject) => {
+                self.refuse_message(link, arrival, &message, reject);
+                if reject == Reject::Replayed {
+                    self.on_number_lost(link, message);
+                }
+            }
         }
     }
 
@@ -145,27 +195,35 @@ impl Node {
         }
     }
 
-    fn gates_after(&self, message: &Message) -> Result<(), Reject> {
+    fn gates_after(&self, link: LinkId, message: &Message) -> Result<(Newness, Vouch), Reject> {
         if self.is_store_failing() {
             return Err(Reject::StoreFailed);
         }
         let header = message.header();
-        let (log, windows) = match header.to {
+        match header.to {
             Destination::Multicast(id) => {
                 let group = self.groups.get(&id).ok_or(Reject::UnknownTo)?;
-                gate::policy(header, group, &self.chains, self.now.wall)?;
-                (&group.log, &group.windows)
+                if group.log.position_of(&message.id()).is_some() {
+                    return Err(Reject::Duplicate);
+                }
+                self.entitled(link, header, group)
             }
-            Destination::Unicast(_) => (&self.inbox.log, &self.inbox.windows),
-        };
-        if log.position_of(&message.id()).is_some() {
-            return Err(Reject::Duplicate);
+            Destination::Unicast(_) => {
+                if self.inbox.log.position_of(&message.id()).is_some() {
+                    return Err(Reject::Duplicate);
+                }
+                let (from, run) = (header.from, header.instance);
+                let newness = self.inbox.windows.check(from, run, header.seq, self.now.wall)?;
+                if self.bars.hold(from, run) {
+                    return Err(Reject::NotAllowed);
+                }
+                Ok((newness, Vouch { vouched: true, rate_class: limits::UNLIMITED_RATE_CLASS }))
+            }
         }
-        windows.check(header.from, header.instance, header.seq, self.now.wall)
     }
 
     /// Refuses a message whose header is known to be well-formed; a duplicate is no refusal to its sender.
-    fn refuse_message(&mut self, link: LinkId, arrival: Arrival, message: &Message, reject: Reject) {
+    pub(super) fn refuse_message(&mut self, link: LinkId, arrival: Arrival, message: &Message, reject: Reject) {
         if let (Some(state), Destination::Multicast(group)) = (self.links.get_mut(&link), message.header().to)
             && let Some(feed) = state.feeds.get_mut(&group)
             && reject == Reject::Duplicate
@@ -175,19 +233,55 @@ impl Node {
         self.refuse(link, arrival, reject);
     }
 
-    /// Counts a refusal, tells the peer, and books the frame as dealt with.
+    /// Counts a refusal, tells the peer, and books the frame as dealt with: at once, or when it is the link's turn.
     pub(super) fn refuse(&mut self, link: LinkId, arrival: Arrival, reject: Reject) {
+        let now = self.now.mono;
         if let Some(state) = self.links.get_mut(&link) {
             let code = code_of(reject);
-            let refusal = code.and_then(|code| frame::refuse(arrival.lane(), arrival.number(), code));
-            if let Some(frame) = refusal {
-                state.out.push(frame);
+            if is_paced(reject) && !state.refusals.take(now) {
+                state.refused.push_back((arrival, code));
+                self.timers.set_earlier(Timer::Refusals, now.plus_millis(REFUSALS_TICK_MS));
+            } else {
+                answer(state, arrival, code);
             }
-            state.inn.done(arrival);
             self.dirty.insert(link);
         }
         self.blame(link, reject);
     }
+
+    /// Gives back credit for what was refused beyond a link's bound, as fast as that allows.
+    pub(super) fn on_refusals_due(&mut self) {
+        let now = self.now.mono;
+        let mut waiting = false;
+        for state in self.links.values_mut().filter(|state| !state.refused.is_empty()) {
+            while !state.refused.is_empty() && state.refusals.take(now) {
+                if let Some((arrival, code)) = state.refused.pop_front() {
+                    answer(state, arrival, code);
+                }
+            }
+            waiting |= !state.refused.is_empty();
+            self.dirty.insert(state.id);
+        }
+        if waiting {
+            self.timers.set_earlier(Timer::Refusals, now.plus_millis(REFUSALS_TICK_MS));
+        }
+    }
+}
+
+fn answer(state: &mut Link, arrival: Arrival, code: Option<RefuseCode>) {
+    if let Some(frame) = code.and_then(|code| frame::refuse(arrival.lane(), arrival.number(), code)) {
+        state.out.push(frame);
+    }
+    state.inn.done(arrival);
+}
+
+/// 100 ms: twenty refusals a link at a time.
+const REFUSALS_TICK_MS: u64 = 100;
+
+/// Whether a refusal counts against what a link may have refused: not what every mesh has, what is this node's own
+/// trouble, and what is counted more strictly.
+fn is_paced(reject: Reject) -> bool {
+    !matches!(reject, Reject::Duplicate | Reject::StoreFailed | Reject::BadSignature | Reject::BadPayload)
 }
 
 /// 60 s: how long what a peer sends may be the answer to our RESUME.
@@ -203,6 +297,7 @@ const fn code_of(reject: Reject) -> Option<RefuseCode> {
         Reject::WindowsFull | Reject::OverRate | Reject::InboxFull => Some(RefuseCode::Full),
         Reject::Replayed => Some(RefuseCode::Replayed),
         Reject::NoChain => Some(RefuseCode::NoChain),
+        Reject::Rate => Some(RefuseCode::Rate),
         Reject::BadSignature | Reject::BadPayload => Some(RefuseCode::Invalid),
         Reject::StoreFailed => Some(RefuseCode::Store),
         Reject::Malformed
@@ -217,6 +312,7 @@ const fn code_of(reject: Reject) -> Option<RefuseCode> {
         | Reject::Unreadable
         | Reject::OldFloor
         | Reject::BadFloor
+        | Reject::PrefixWaits
         | Reject::SubscriptionsFull => Some(RefuseCode::Other),
     }
 }

@@ -276,7 +276,7 @@ impl Node {
             self.unlock_readers(id);
             let Some(group) = self.groups.get_mut(&id) else { continue };
             let log = group.log_id();
-            let silent = group.windows.expire(self.now.wall);
+            let silent = group.windows.expire(self.now.wall, self.now.mono);
             for (from, instance) in &silent {
                 group.ordering.forget((*from, *instance));
             }
@@ -286,6 +286,8 @@ impl Node {
         }
         self.trim_inbox();
         self.release_chains();
+        self.expire_bars();
+        self.budgets.expire(self.now.mono);
         self.timers.set(Timer::Window, self.now.mono.plus_millis(super::WINDOW_TICK_MS));
     }
 }

@@ -85,7 +85,8 @@ impl Node {
             Frame::Skipped(_) => {}
             // Requests, searches and convictions are answered in rooms of their own.
             Frame::Ask { hops, request } => self.on_ask(link, hops, *request),
-            Frame::Locate { .. } | Frame::Equivocation(_) => {}
+            Frame::Locate { .. } => {}
+            Frame::Equivocation(proof) => self.on_equivocation(link, *proof),
             Frame::Hello(_) | Frame::Proof(_) | Frame::Message { .. } => self.blame(link, Reject::OutOfPlace),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Both sides send HELLO at once; each then signs scheme, role, channel binding, both NodeIds and the transcript of both
 //! bodies. No other frame is read before both proofs are through. Per (peer, instance, scheme) the connection dialled by
-//! the smaller key stays; a newer one from the same dialler replaces the older, which may be half open.
+//! the smaller key stays, if it still answers; a newer one from the same dialler replaces the older, which may be half
+//! open.
 
 use bytes::Bytes;
 use crosscast_port::{LinkId, LinkUp, Request, Role};
@@ -11,6 +12,7 @@ use crosscast_wire::{
     CloseCode, Domain, Features, Hello, HelloFields, Lane, Roles, Signature, VersionRange, frame, hello,
 };
 
+use crate::auth::origin::Origin;
 use crate::peer::link::{Link, PeerKey, Phase};
 use crate::timer::Timer;
 use crate::{Event, Node, Notice, Reject, SignJob, SignKey, SignatureCheck, Verdict, VerifyJob, limits};
@@ -19,19 +21,42 @@ use super::Pending;
 
 impl Node {
     pub(super) fn on_up(&mut self, link: LinkId, up: LinkUp) {
-        let hellos = self.links.values().filter(|state| matches!(state.phase, Phase::Hello(_))).count();
-        let ours = if self.links.len() < limits::LINKS && hellos < limits::HELLOS { self.our_hello() } else { None };
+        let origin = Origin::of(&up, self.config.sizes.lan_budget);
+        let ours = if self.has_room(&origin) { self.our_hello() } else { None };
         let Some(ours) = ours.filter(|_| self.shutdown.is_none()) else {
             self.request(Request::Close { link });
             return;
         };
         self.target_up(link, up.dial);
         let credit = self.config.sizes.credit_bytes;
-        let mut state = Link::new(link, up, ours.body().clone(), credit, self.now.mono, self.now.wall);
+        let mut state = Link::new(link, up, origin, ours.body().clone(), credit, self.now);
         state.out.push(frame::hello(&ours));
         self.links.insert(link, state);
         self.timers.set(Timer::Hello(link), self.now.mono.plus_millis(self.config.times.hello_ms));
         self.dirty.insert(link);
+    }
+
+    /// Whether another link fits: in all, in the hello, and of where it comes from.
+    fn has_room(&mut self, origin: &Origin) -> bool {
+        let free = limits::LINKS.saturating_sub(self.links.len());
+        let (mut hellos, mut own, mut own_hellos) = (0usize, 0usize, 0u64);
+        for state in self.links.values() {
+            let is_hello = matches!(state.phase, Phase::Hello(_));
+            let is_own = state.origin.prefix == origin.prefix;
+            hellos = hellos.saturating_add(usize::from(is_hello));
+            own = own.saturating_add(usize::from(is_own));
+            own_hellos = own_hellos.saturating_add(u64::from(is_hello && is_own));
+        }
+        if free == 0 || hellos >= limits::HELLOS {
+            return false;
+        }
+        // No prefix has more links than it leaves free.
+        let crowded = own >= free || own_hellos >= limits::HELLOS_PER_PREFIX.saturating_mul(origin.factor);
+        if origin.dialled || (!crowded && self.budgets.admits(origin, self.now.mono)) {
+            return true;
+        }
+        self.rejects.count(Reject::PrefixWaits);
+        false
     }
 
     fn our_hello(&mut self) -> Option<Hello> {
@@ -57,7 +82,8 @@ impl Node {
     }
 
     pub(super) fn on_hello_overdue(&mut self, link: LinkId) {
-        if self.links.get(&link).is_some_and(|state| matches!(state.phase, Phase::Hello(_))) {
+        if let Some(state) = self.links.get(&link).filter(|state| matches!(state.phase, Phase::Hello(_))) {
+            self.budgets.fault(&state.origin, self.now.mono);
             self.close(link, CloseCode::Idle, "hello takes too long");
         }
     }
@@ -184,7 +210,7 @@ impl Node {
         self.greet(link);
         for rival in rivals {
             match (self.stays(link, key), self.stays(rival, key)) {
-                (false, true) => self.close(link, CloseCode::Duplicate, ""),
+                (false, true) => self.challenge(rival, link),
                 (true, false) => self.close(rival, CloseCode::Duplicate, ""),
                 // The same dialler: the listener knows which of the two came later.
                 (true, true) | (false, false) => {
@@ -197,9 +223,34 @@ impl Node {
         self.send_outbox(key.0);
     }
 
+    /// A newer link loses to one that may be half open: it stays beside it until that one has answered, and takes its
+    /// place when it does not.
+    fn challenge(&mut self, rival: LinkId, link: LinkId) {
+        let Some(state) = self.links.get_mut(&rival) else { return };
+        if let Some(other) = state.challenger.replace(link) {
+            return self.close(other, CloseCode::Duplicate, "");
+        }
+        let patience = state.patience_us(CHALLENGE_MS);
+        // One that is under way may have been sent into the void; what counts is an answer from now on.
+        state.ping = state.ping.take().filter(|ping| !ping.asked_by.is_empty());
+        self.ping(rival, None);
+        self.timers.set(Timer::Challenge(rival), self.now.mono.plus_micros(patience));
+    }
+
+    /// The older link has not answered in time.
+    pub(super) fn on_challenge_due(&mut self, rival: LinkId) {
+        let Some(state) = self.links.get_mut(&rival) else { return };
+        if state.challenger.take().is_some_and(|link| self.links.get(&link).is_some_and(Link::is_open)) {
+            self.close(rival, CloseCode::Idle, "no answer");
+        }
+    }
+
     /// Whether a link was dialled by the smaller of the two keys.
     fn stays(&self, link: LinkId, key: PeerKey) -> bool {
         let smaller = (self.config.node, self.config.instance) < key;
         self.links.get(&link).is_some_and(|state| state.is_dialer() == smaller)
     }
 }
+
+/// 1 s: longer than any answer takes but on the worst paths, where four round trips count.
+const CHALLENGE_MS: u64 = 1_000;

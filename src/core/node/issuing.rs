@@ -122,7 +122,7 @@ impl Node {
             not_before: WallMillis(now.saturating_sub(limits::FUTURE_MS)),
             not_after: WallMillis(now.saturating_add(wanted.life_ms.clamp(LIFE_MIN_MS, LIFE_MAX_MS))),
             epoch: lowest_epoch,
-            rate_class: 0,
+            rate_class: limits::UNLIMITED_RATE_CLASS,
             depth_left: wanted.depth.min(2),
             issuer,
             invite: wanted.invite,

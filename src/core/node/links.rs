@@ -45,11 +45,17 @@ impl Node {
             (Blame::Link, Reject::BadSignature | Reject::BadPayload) => {
                 let Some(state) = self.links.get_mut(&link) else { return };
                 state.bad_signatures = state.bad_signatures.saturating_add(1);
+                self.budgets.fault(&state.origin, self.now.mono);
                 if state.bad_signatures >= limits::BAD_SIGNATURES_PER_LINK {
                     self.close(link, CloseCode::Protocol, reject.word());
                 }
             }
-            (Blame::Link, _) => self.close(link, CloseCode::Protocol, reject.word()),
+            (Blame::Link, _) => {
+                if let Some(state) = self.links.get(&link) {
+                    self.budgets.fault(&state.origin, self.now.mono);
+                }
+                self.close(link, CloseCode::Protocol, reject.word());
+            }
         }
     }
 
@@ -82,7 +88,7 @@ impl Node {
 
     pub(super) fn on_down(&mut self, link: LinkId, reason: DownReason) {
         self.unlink(link, down_word(reason));
-        for timer in [Timer::Hello(link), Timer::Idle(link), Timer::Drain(link)] {
+        for timer in [Timer::Hello(link), Timer::Idle(link), Timer::Drain(link), Timer::Challenge(link)] {
             self.timers.cancel(timer);
         }
         let Some(state) = self.links.remove(&link) else { return };
@@ -100,6 +106,7 @@ impl Node {
     /// Takes a link out of use: no feeds, no peer.
     fn unlink(&mut self, link: LinkId, code: &'static str) {
         self.routes.drop_link(link);
+        self.drop_checks(link);
         let Some(state) = self.links.get_mut(&link) else { return };
         let groups: Vec<_> = std::mem::take(&mut state.feeds).into_keys().collect();
         let peer = state.peer;
@@ -227,10 +234,15 @@ impl Node {
         let rtt_us = now.micros_since(ping.sent);
         state.measured(rtt_us);
         let (path, reason) = (state.up.path, state.up.reason);
+        let challenger = state.challenger.take();
         for command in ping.asked_by {
             self.reply(command, Reply::Pong { rtt_us, path, reason });
         }
         self.arm_idle(link);
+        if let Some(challenger) = challenger {
+            self.timers.cancel(Timer::Challenge(link));
+            self.close(challenger, CloseCode::Duplicate, "");
+        }
     }
 
     pub(super) fn on_shutdown(&mut self, command: CommandId) {

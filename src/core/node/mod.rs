@@ -6,8 +6,10 @@
 mod accept;
 mod asking;
 mod chains;
+mod checks;
 mod commands;
 mod commit;
+mod doubles;
 mod feeding;
 mod floors;
 mod frames;
@@ -27,8 +29,10 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crosscast_port::{LinkId, ListenError, LogPos, OpId, Recovered, StoreOp, StoreOutcome};
-use crosscast_wire::{Chain, Grant, GroupId, JoinRequest, Locator, MessageId, NodeId, Signature};
+use crosscast_wire::{Chain, Equivocation, Grant, GroupId, JoinRequest, Locator, MessageId, NodeId, Signature};
 
+use crate::auth::bars::Bars;
+use crate::auth::budget::Budgets;
 use crate::auth::chains::Chains;
 use crate::auth::register::Register;
 use crate::group::Group;
@@ -41,7 +45,7 @@ use crate::route::inbox::Inbox;
 use crate::route::outbox::Outbox;
 use crate::route::table::Routes;
 use crate::timer::{Reason, Timer, Timers};
-use crate::{CommandId, Config, Event, Input, Instant, Now, Output, ReaderId, Reply, SignJob, Verdict, VerifyJob};
+use crate::{CommandId, Config, Event, Input, Instant, Now, Output, ReaderId, Reply, SignJob};
 
 use accept::Candidate;
 use commit::Commits;
@@ -63,6 +67,9 @@ enum Pending {
     TicketCheck(Box<Joining>),
     MessageSign(Box<Unsigned>),
     MessageCheck(Box<Candidate>),
+    SecondClaimCheck(LinkId, Box<doubles::SecondClaim>),
+    FirstClaimRead(Box<doubles::SecondClaim>),
+    EquivocationCheck(LinkId, Box<Equivocation>),
     Commit,
     FeedRead(LinkId, GroupId),
     ReaderRead(ReaderId),
@@ -110,6 +117,11 @@ pub struct Node {
     requests: asking::Requests,
     /// Messages that wait for their chain.
     parked: BTreeMap<LinkId, VecDeque<chains::Parked>>,
+    /// Verifications that wait for those before them on their link.
+    unchecked: BTreeMap<LinkId, checks::Queue>,
+    /// What strangers may still cost.
+    budgets: Budgets,
+    bars: Bars,
     shutdown: Option<CommandId>,
 }
 
@@ -150,6 +162,9 @@ impl Node {
             register: Register::default(),
             requests: asking::Requests::default(),
             parked: BTreeMap::new(),
+            unchecked: BTreeMap::new(),
+            budgets: Budgets::default(),
+            bars: Bars::default(),
             shutdown: None,
             config,
         };
@@ -201,6 +216,8 @@ impl Node {
             Timer::Store => self.on_store_retry(),
             Timer::Parked => self.on_parked_due(),
             Timer::Ask(group) => self.on_ask_due(group),
+            Timer::Refusals => self.on_refusals_due(),
+            Timer::Challenge(link) => self.on_challenge_due(link),
             Timer::Shutdown => self.on_shutdown_due(),
         }
     }
@@ -217,22 +234,10 @@ impl Node {
         }
     }
 
-    fn on_verified(&mut self, op: OpId, verdict: Verdict) {
-        match self.ops.remove(&op) {
-            Some(Pending::ProofCheck(link)) => self.on_proof_checked(link, verdict),
-            Some(Pending::FloorCheck(link, floor)) => self.on_floor_checked(link, *floor, verdict),
-            Some(Pending::AskCheck(link, hops, request)) => self.on_ask_checked(link, hops, *request, verdict),
-            Some(Pending::GrantCheck(grant)) => self.on_grant_checked(*grant, verdict),
-            Some(Pending::ChainCheck(link, chain)) => self.on_chain_checked(link, &chain, verdict),
-            Some(Pending::TicketCheck(joining)) => self.on_ticket_checked(*joining, verdict),
-            Some(Pending::MessageCheck(candidate)) => self.on_message_checked(*candidate, verdict),
-            other => self.put_back(op, other),
-        }
-    }
-
     fn on_stored(&mut self, op: OpId, outcome: StoreOutcome) {
         match self.ops.remove(&op) {
             Some(Pending::Commit) => self.on_committed(&outcome),
+            Some(Pending::FirstClaimRead(claim)) => self.on_first_claim_read(&claim, outcome),
             Some(Pending::FeedRead(link, group)) => self.on_feed_read(link, group, outcome),
             Some(Pending::ReaderRead(reader)) => self.on_reader_read(reader, outcome),
             other => self.put_back(op, other),
@@ -256,11 +261,6 @@ impl Node {
     fn sign(&mut self, pending: Pending, job: SignJob) {
         let op = self.open_op(pending);
         self.outputs.push_back(Output::Sign(op, job));
-    }
-
-    fn verify(&mut self, pending: Pending, job: VerifyJob) {
-        let op = self.open_op(pending);
-        self.outputs.push_back(Output::Verify(op, job));
     }
 
     fn store(&mut self, pending: Pending, job: StoreOp) {

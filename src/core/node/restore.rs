@@ -33,6 +33,7 @@ impl Node {
                 }
                 Space::Cursor => self.restore_cursor(key, value),
                 Space::Pin => self.restore_pin(key, value),
+                Space::Bar => self.restore_bar(value),
                 Space::Window => self.restore_window(key, value),
             }
         }

@@ -166,7 +166,7 @@ impl Node {
         if let Some(through) = self.inbox.log.forget(oldest) {
             self.write(Write::Forget { log, through });
         }
-        self.inbox.windows.expire(self.now.wall);
+        self.inbox.windows.expire(self.now.wall, self.now.mono);
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use crosscast_port::{LinkId, LinkUp, Role};
-use crosscast_wire::{ChainHash, GroupId, Hello, Instance, NodeId, RawFrame, WallMillis};
+use crosscast_wire::{ChainHash, GroupId, Hello, Instance, NodeId, RawFrame, RefuseCode, WallMillis};
 
 use crate::auth::bucket::Bucket;
+use crate::auth::origin::Origin;
 use crate::group::feed::Feed;
-use crate::peer::incoming::Incoming;
+use crate::peer::incoming::{Arrival, Incoming};
 use crate::peer::outgoing::Outgoing;
-use crate::{CommandId, Instant, limits};
+use crate::{CommandId, Instant, Now, limits};
 
 /// A peer: one run of one node.
 pub(crate) type PeerKey = (NodeId, Instance);
@@ -103,7 +104,19 @@ pub(crate) struct Link {
     pub(crate) last_heard: Instant,
     pub(crate) ping: Option<Ping>,
     pub(crate) rtt_us: Option<u64>,
+    /// Where it comes from, as budgets see it.
+    pub(crate) origin: Origin,
     pub(crate) bad_signatures: u32,
+    /// Verifications under way, and how many held so far.
+    pub(crate) checks: u32,
+    pub(crate) checks_good: u32,
+    /// How many of its messages may be refused at once, and those beyond: they keep their credit until their turn.
+    pub(crate) refusals: Bucket,
+    pub(crate) refused: VecDeque<(Arrival, Option<RefuseCode>)>,
+    /// How many of its claims of a number that is taken are looked into.
+    pub(crate) suspicions: Bucket,
+    /// A newer link to the same run that takes this one's place unless this one answers.
+    pub(crate) challenger: Option<LinkId>,
     /// Chains the peer was sent.
     pub(crate) chains: SentChains,
     /// How often messages are offered again for want of their chain.
@@ -117,7 +130,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(id: LinkId, up: LinkUp, ours: Bytes, credit: u64, mono: Instant, wall: WallMillis) -> Self {
+    pub(crate) fn new(id: LinkId, up: LinkUp, origin: Origin, ours: Bytes, credit: u64, now: Now) -> Self {
+        let Now { mono, wall } = now;
         Self {
             id,
             up,
@@ -139,7 +153,14 @@ impl Link {
             last_heard: mono,
             ping: None,
             rtt_us: None,
+            origin,
             bad_signatures: 0,
+            checks: 0,
+            checks_good: 0,
+            refusals: Bucket::new(limits::REFUSALS, limits::REFUSALS_PER_S, mono),
+            refused: VecDeque::new(),
+            suspicions: Bucket::new(limits::EQUIVOCATIONS, limits::EQUIVOCATIONS_PER_S, mono),
+            challenger: None,
         }
     }
 
@@ -149,6 +170,12 @@ impl Link {
 
     pub(crate) fn is_dialer(&self) -> bool {
         self.up.role == Role::Dialer
+    }
+
+    /// Whether another verification may begin: as many as it may still get wrong, and one for each that held before.
+    pub(crate) fn may_check(&self) -> bool {
+        let left = limits::BAD_SIGNATURES_PER_LINK.saturating_sub(self.bad_signatures);
+        self.checks < left.saturating_add(self.checks_good.min(limits::CHECKS_EARNED))
     }
 
     /// Books a round trip: smoothed by an eighth, as TCP does (RFC 6298).
