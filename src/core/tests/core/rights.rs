@@ -112,8 +112,11 @@ fn a_granted_key_is_let_in_by_a_ticket_without_secrets() {
     net.connect(0, 1);
     net.join(1, &Ticket::new(fields).unwrap());
     net.subscribe(0, group, Since::Now);
+    net.subscribe(1, group, Since::Now);
     net.publish(1, group, "hello");
-    assert_eq!(net.texts(0), ["hello"]);
+    net.publish(0, group, "welcome");
+    assert_eq!(net.texts(0), ["hello", "welcome"]);
+    assert_eq!(net.texts(1), ["hello", "welcome"]);
 }
 
 #[test]
