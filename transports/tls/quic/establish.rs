@@ -1,4 +1,6 @@
 //! From a QUIC connection to a channel: the handshake under its deadline, the lanes' streams, and what the core is told.
+//!
+//! The streams are opened before the link is up, which sends nothing: a peer that allows too few of them is no peer.
 
 use core::time::Duration;
 use std::net::SocketAddr;

@@ -13,12 +13,13 @@ use bytes::Bytes;
 use crosscast_port::DownReason;
 use crosscast_transport::{BoxFuture, Grants, LinkPort, LinkRequest, PerLane};
 use crosscast_wire::{Lane, RawFrame};
-use quinn::{Connection, ConnectionError, ReadError, RecvStream, VarInt, WriteError};
+use quinn::{Connection, ConnectionError, RecvStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{debug, trace};
 
+use super::end::{Farewell, Tie, lost, read_fault, write_fault};
 use super::establish::Channel;
-use super::lane::{Fault, LaneIn, LaneOut};
+use super::lane::{LaneIn, LaneOut};
 use crate::config::TlsTimeouts;
 
 /// Rounds of reading and writing before other tasks of the thread get a turn.
@@ -27,46 +28,19 @@ const ROUNDS: usize = 4;
 /// Datagrams handed up in one round.
 const DATAGRAMS: usize = 64;
 
-/// Why a side ends a connection, as QUIC's application error code; what an unknown one says is `Gone`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Farewell {
-    /// It stopped, or gave up, without an order of things.
-    Gone,
-    /// Everything was sent and read.
-    Done,
-    /// The peer broke the framing.
-    Breach,
-    /// It has no place for another link.
-    Full,
-}
-
-impl Farewell {
-    const fn code(self) -> VarInt {
-        VarInt::from_u32(match self {
-            Self::Gone => 0,
-            Self::Done => 1,
-            Self::Breach => 2,
-            Self::Full => 3,
-        })
-    }
-
-    pub(super) fn say(self, connection: &Connection) {
-        connection.close(self.code(), &[]);
-    }
-}
-
 /// Runs a link to its end.
 pub(super) async fn run(port: LinkPort, channel: Channel, timeouts: TlsTimeouts) {
     let mut link = Link::new(port, channel, timeouts);
     let reason = poll_fn(|cx| link.poll(cx)).await;
-    link.farewell(reason).say(&link.connection);
+    link.farewell(reason).say(&link.connection.0);
     debug!(link = link.port.id().0, ?reason, "link down");
     link.port.down(reason);
 }
 
 struct Link {
     port: LinkPort,
-    connection: Connection,
+    /// Dropped before the lanes.
+    connection: Tie,
     timeouts: TlsTimeouts,
     out: PerLane<LaneOut>,
     inn: PerLane<LaneIn>,
@@ -123,7 +97,7 @@ impl Link {
             },
             streams: Some(next_stream(&connection)),
             datagrams: Some(next_datagram(&connection)),
-            connection,
+            connection: Tie(connection),
             grants: Grants::default(),
             control_out: 0,
             control_in: 0,
@@ -180,7 +154,7 @@ impl Link {
                     LinkRequest::Send(frames) => self.send(frames),
                     LinkRequest::Datagram(bytes) => {
                         // Too long for the path, or the connection is gone: lost, as datagrams may be.
-                        if let Err(error) = self.connection.send_datagram(bytes) {
+                        if let Err(error) = self.connection.0.send_datagram(bytes) {
                             trace!(link = self.port.id().0, %error, "datagram lost");
                         }
                     }
@@ -312,7 +286,7 @@ impl Link {
                     if !self.inn.get_mut(lane).open(stream) {
                         return Err(DownReason::Framing);
                     }
-                    self.streams = (lane != Lane::Bulk).then(|| next_stream(&self.connection));
+                    self.streams = (lane != Lane::Bulk).then(|| next_stream(&self.connection.0));
                     moved = true;
                 }
                 Poll::Ready(Err(error)) => {
@@ -332,7 +306,7 @@ impl Link {
                 Poll::Pending => break,
                 Poll::Ready(Ok(bytes)) => {
                     self.port.datagram(bytes);
-                    self.datagrams = Some(next_datagram(&self.connection));
+                    self.datagrams = Some(next_datagram(&self.connection.0));
                     moved = true;
                 }
                 Poll::Ready(Err(_)) => self.datagrams = None,
@@ -387,46 +361,6 @@ fn next_stream(connection: &Connection) -> BoxFuture<'static, Result<RecvStream,
 fn next_datagram(connection: &Connection) -> BoxFuture<'static, Result<Bytes, ConnectionError>> {
     let connection = connection.clone();
     Box::pin(async move { connection.read_datagram().await })
-}
-
-/// How a link ends whose connection was lost.
-fn lost(error: &ConnectionError) -> DownReason {
-    debug!(%error, "connection lost");
-    match error {
-        ConnectionError::ApplicationClosed(close) if close.error_code == Farewell::Done.code() => {
-            DownReason::PeerClosed
-        }
-        ConnectionError::LocallyClosed => DownReason::Stopped,
-        ConnectionError::ApplicationClosed(_)
-        | ConnectionError::ConnectionClosed(_)
-        | ConnectionError::TransportError(_)
-        | ConnectionError::VersionMismatch
-        | ConnectionError::Reset
-        | ConnectionError::TimedOut
-        | ConnectionError::CidsExhausted => DownReason::Broken,
-    }
-}
-
-fn write_fault(error: &WriteError) -> DownReason {
-    match error {
-        WriteError::ConnectionLost(error) => lost(error),
-        WriteError::Stopped(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected => DownReason::Broken,
-    }
-}
-
-/// The reason of a lane's fault; a breach of the framing by any lane counts above all others.
-fn read_fault(fault: &Fault, before: Option<DownReason>) -> DownReason {
-    let reason = match fault {
-        Fault::Framing(error) => {
-            debug!(%error, "the peer broke the framing");
-            DownReason::Framing
-        }
-        Fault::Stream(ReadError::ConnectionLost(error)) => lost(error),
-        Fault::Stream(
-            ReadError::Reset(_) | ReadError::ClosedStream | ReadError::IllegalOrderedRead | ReadError::ZeroRttRejected,
-        ) => DownReason::Broken,
-    };
-    if before == Some(DownReason::Framing) { DownReason::Framing } else { reason }
 }
 
 fn after(time: Duration) -> Instant {

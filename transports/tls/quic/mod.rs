@@ -7,6 +7,7 @@
 
 mod dial;
 mod door;
+mod end;
 mod establish;
 mod lane;
 mod link;

@@ -17,11 +17,11 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::dial::Dialler;
-use super::door;
+use super::end::Farewell;
 use super::establish::{Channel, finish};
-use super::link::{self, Farewell};
 use super::setup::QuicSetup;
 use super::sockets::QuicSockets;
+use super::{door, link};
 use crate::accept::{Gate, Place, judge, resolve};
 use crate::config::{TlsConfig, TlsLimits, TlsTimeouts};
 use crate::transport::at;
