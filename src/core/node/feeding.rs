@@ -51,6 +51,9 @@ impl Node {
         self.offer_chain(link, id, hash.as_ref());
         if let Some(state) = self.links.get_mut(&link).filter(|state| state.is_open()) {
             state.out.push(frame::subscribe(&id, true, hash.as_ref()));
+            if hash.is_some() {
+                state.resume_due.insert(id);
+            }
             self.dirty.insert(link);
         }
     }
@@ -120,6 +123,10 @@ impl Node {
 
     pub(super) fn on_resume(&mut self, link: LinkId, id: GroupId, windows: &[ResumeWindow], more: bool) {
         let now = self.now.mono;
+        // The peer has checked our chain and feeds us from here on: what we said before, it did not hear.
+        if self.links.get_mut(&link).is_some_and(|state| state.resume_due.remove(&id)) {
+            self.send_resume(link, id);
+        }
         let Some(feed) = self.links.get_mut(&link).and_then(|state| state.feeds.get_mut(&id)) else { return };
         let windows: Vec<_> = windows.iter().map(|window| (window.from, window.instance, window.contiguous)).collect();
         if feed.resume(&windows, more, now) {

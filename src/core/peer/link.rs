@@ -93,6 +93,8 @@ pub(crate) struct Link {
     pub(crate) out: Outgoing,
     pub(crate) inn: Incoming,
     pub(crate) feeds: BTreeMap<GroupId, Feed>,
+    /// Groups subscribed to by a chain: the peer's RESUME shows that it has been checked.
+    pub(crate) resume_due: BTreeSet<GroupId>,
     /// Groups whose feed walks the log.
     pub(crate) behind: BTreeSet<GroupId>,
     /// Groups the peer subscribes to that it is not fed, with the chain it names: this node is not part of them, or the
@@ -141,6 +143,7 @@ impl Link {
             out: Outgoing::default(),
             inn: Incoming::new(credit),
             feeds: BTreeMap::new(),
+            resume_due: BTreeSet::new(),
             behind: BTreeSet::new(),
             foreign: BTreeMap::new(),
             chains: SentChains::default(),
