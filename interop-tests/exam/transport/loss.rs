@@ -159,12 +159,13 @@ pub async fn control_before_bulk(candidate: &dyn Candidate, seed: u64, rounds: u
     first
 }
 
-/// Loses a control frame's packet, sends data on every lane behind it, and returns what arrived in its order.
-pub async fn data_behind_a_lost_control_frame(candidate: &dyn Candidate, seed: u64) -> Vec<RawFrame> {
+/// Loses the packet of a control frame of a type, sends data on every lane behind it, and returns what arrived in its
+/// order.
+pub async fn data_behind_a_lost_control_frame(candidate: &dyn Candidate, of: FrameType, seed: u64) -> Vec<RawFrame> {
     let Apart { mut a, mut b, path, link_a, link_b } = Apart::new(candidate, Weather::calm(FAR), seed).await;
     sleep(Duration::from_millis(1_500)).await;
     path.lose_after(0);
-    a.send(link_a, vec![numbered(Lane::Control, 0, 1_100)]).await;
+    a.send(link_a, vec![RawFrame { frame_type: of, ..numbered(Lane::Control, 0, 1_100) }]).await;
     sleep(FAR / 3).await;
     a.send(link_a, [Lane::Bulk, Lane::Normal, Lane::Urgent].map(|lane| numbered(lane, 0, 40)).to_vec()).await;
     let got = b.receive(link_b, 4).await;

@@ -12,7 +12,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use crosscast_port::DownReason;
 use crosscast_transport::{BoxFuture, Grants, LinkPort, LinkRequest, PerLane};
-use crosscast_wire::{Lane, RawFrame};
+use crosscast_wire::{FrameType, Lane, RawFrame};
 use quinn::{Connection, ConnectionError, RecvStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{debug, trace};
@@ -49,8 +49,10 @@ struct Link {
     /// The next datagram; none when none can come.
     datagrams: Option<BoxFuture<'static, Result<Bytes, ConnectionError>>>,
     grants: Grants,
-    /// Frames that were asked to be sent on lane control, and that came on it.
+    /// Frames that were asked to be sent on lane control, up to the last, and up to the last that data may build on.
     control_out: u64,
+    control_basis: u64,
+    /// Frames that came on lane control.
     control_in: u64,
     closing: Closing,
     timer: Pin<Box<Sleep>>,
@@ -100,6 +102,7 @@ impl Link {
             connection: Tie(connection),
             grants: Grants::default(),
             control_out: 0,
+            control_basis: 0,
             control_in: 0,
             closing: Closing::No,
             timer: Box::pin(sleep_until(Instant::now())),
@@ -172,9 +175,15 @@ impl Link {
         trace!(link = self.port.id().0, frames = frames.len(), "send");
         // Control goes first, as it would on one stream.
         let (control, data): (Vec<_>, Vec<_>) = frames.into_iter().partition(|frame| frame.lane == Lane::Control);
-        self.control_out = self.control_out.saturating_add(control.len() as u64);
-        for frame in control.into_iter().chain(data) {
-            self.out.get_mut(frame.lane).push(frame, self.control_out);
+        for frame in control {
+            self.control_out = self.control_out.saturating_add(1);
+            if !looks_back(frame.frame_type) {
+                self.control_basis = self.control_out;
+            }
+            self.out.control.push(frame, 0);
+        }
+        for frame in data {
+            self.out.get_mut(frame.lane).push(frame, self.control_basis);
         }
         let stall = after(self.timeouts.stall);
         self.deadline.get_or_insert(stall);
@@ -361,6 +370,12 @@ fn next_stream(connection: &Connection) -> BoxFuture<'static, Result<RecvStream,
 fn next_datagram(connection: &Connection) -> BoxFuture<'static, Result<Bytes, ConnectionError>> {
     let connection = connection.clone();
     Box::pin(async move { connection.read_datagram().await })
+}
+
+/// Whether a control frame speaks only of what came before it, so that no data that follows can build on it. These are
+/// frequent, and one that is lost should hold up nothing.
+fn looks_back(frame_type: FrameType) -> bool {
+    [FrameType::ACK, FrameType::CREDIT, FrameType::REFUSE, FrameType::PING, FrameType::PONG].contains(&frame_type)
 }
 
 fn after(time: Duration) -> Instant {

@@ -1,10 +1,10 @@
-//! A lost packet on one lane holds up no other; data alone waits for control that was sent before it.
+//! A lost packet on one lane holds up no other; data alone waits, for control that was sent before it.
 
 use std::time::Duration;
 
 use crosscast_exam::transport::loss::{control_before_bulk, control_beside_bulk, data_behind_a_lost_control_frame};
 use crosscast_exam::transport::path::Weather;
-use crosscast_wire::Lane;
+use crosscast_wire::{FrameType, Lane};
 
 use super::V4;
 
@@ -17,9 +17,18 @@ async fn control_sent_after_a_lost_bulk_packet_arrives_before_the_bulk_frame() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_never_overtakes_control_that_was_sent_before_it() {
-    let got = data_behind_a_lost_control_frame(&V4, 7).await;
+    for of in [FrameType::HELLO, FrameType::CHAIN, FrameType(0x90)] {
+        let got = data_behind_a_lost_control_frame(&V4, of, 7).await;
+        let lanes: Vec<Lane> = got.iter().map(|frame| frame.lane).collect();
+        assert_eq!(lanes[0], Lane::Control, "{of:?} {lanes:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_does_not_wait_for_a_lost_acknowledgement() {
+    let got = data_behind_a_lost_control_frame(&V4, FrameType::ACK, 7).await;
     let lanes: Vec<Lane> = got.iter().map(|frame| frame.lane).collect();
-    assert_eq!(lanes[0], Lane::Control, "{lanes:?}");
+    assert_eq!(lanes[3], Lane::Control, "{lanes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
