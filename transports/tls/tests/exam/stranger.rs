@@ -6,7 +6,7 @@ use crosscast_exam::transport::{Candidate, Station};
 use crosscast_wire::Locator;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -25,6 +25,7 @@ pub(crate) struct Stranger {
     pub(crate) certified: Option<CertifiedKey>,
     pub(crate) alpn: Vec<Vec<u8>>,
     pub(crate) version: &'static SupportedProtocolVersion,
+    pub(crate) groups: Vec<&'static dyn SupportedKxGroup>,
 }
 
 impl Stranger {
@@ -35,12 +36,17 @@ impl Stranger {
             certified: Some(certified(&key, &key)),
             alpn: vec![b"crosscast/1".to_vec()],
             version: &rustls::version::TLS13,
+            groups: provider().kx_groups.clone(),
         }
+    }
+
+    fn provider(&self) -> Arc<CryptoProvider> {
+        Arc::new(CryptoProvider { kx_groups: self.groups.clone(), ..aws_lc_rs::default_provider() })
     }
 
     /// What it shakes hands with as a client.
     pub(crate) fn client(self) -> ClientConfig {
-        let builder = ClientConfig::builder_with_provider(provider())
+        let builder = ClientConfig::builder_with_provider(self.provider())
             .with_protocol_versions(&[self.version])
             .unwrap()
             .dangerous()
@@ -55,7 +61,7 @@ impl Stranger {
 
     /// What it shakes hands with as a server.
     pub(crate) fn server(self) -> ServerConfig {
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let mut config = ServerConfig::builder_with_provider(self.provider())
             .with_protocol_versions(&[self.version])
             .unwrap()
             .with_client_cert_verifier(Arc::new(Gullible))

@@ -72,6 +72,24 @@ async fn another_protocol_or_none_is_refused() {
 }
 
 #[tokio::test]
+async fn the_hybrid_key_exchange_and_x25519_are_spoken_and_no_other() {
+    use rustls::crypto::aws_lc_rs::kx_group::{SECP256R1, X25519, X25519MLKEM768};
+    let (mut station, at) = listening(&V4).await;
+    for (group, spoken) in [(X25519MLKEM768, true), (X25519, true), (SECP256R1, false)] {
+        let only = || Stranger { groups: vec![group], ..Stranger::polite() };
+        let dialled = Station::start(&V4, 2).dial(serve(only())).await;
+        assert_eq!(dialled.is_ok(), spoken, "{:?} {dialled:?}", group.name());
+        if spoken {
+            let (visit, (link, _)) = tokio::join!(visit(only(), &at), station.accept());
+            visit.unwrap().connection.close(VarInt::from_u32(0), b"");
+            station.down(link).await;
+        } else {
+            is_refused(&mut station, &at, only()).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn garbage_datagrams_are_ignored() {
     let (mut station, at) = listening(&V4).await;
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
