@@ -7,6 +7,7 @@ mod idle;
 mod middle_killed;
 mod refusals;
 mod restored_home;
+mod rights;
 mod schemas;
 mod shaped_ping;
 mod twins;
@@ -34,6 +35,7 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "middle-killed", shows: "a killed router loses and repeats nothing", run: middle_killed::run },
     Suite { name: "shaped-ping", shows: "control passes a saturated slow link", run: shaped_ping::run },
     Suite { name: "twins", shows: "two machines with one key both work", run: twins::run },
+    Suite { name: "rights", shows: "who is let in is heard, who is revoked is shut out", run: rights::run },
     Suite { name: "restored-home", shows: "a home from a backup works on", run: restored_home::run },
     Suite { name: "ready-time", shows: "a daemon is ready at once", run: idle::ready_time },
     Suite { name: "idle-memory", shows: "an idle daemon is small", run: idle::memory },
@@ -49,6 +51,7 @@ pub const BARS: &[(&str, Run)] = &[
     ("ping-p99", shaped_ping::run),
     ("twins", twins::run),
     ("restored-home", restored_home::run),
+    ("rights-live", rights::run),
     ("ready-time", idle::ready_time),
     ("idle-memory", idle::memory),
     ("capture", capture::run),

@@ -3,18 +3,7 @@
 //! All but one are measured by `crosscast-live --prove ID`, which drives the release binary (or the program that knows)
 //! and prints one JSON object. `cargo xtask test` runs the same at reduced size.
 
-use super::Bar;
-
-/// A bar that the live suites measure under the same id.
-macro_rules! live {
-    ($id:literal, $text:literal) => {
-        Bar {
-            id: $id,
-            text: $text,
-            command: &["cargo", "run", "--release", "--quiet", "-p", "crosscast-live", "--", "--json", "--prove", $id],
-        }
-    };
-}
+use super::{Bar, live};
 
 /// In the order in which they are measured, the quick ones first.
 pub(crate) const BARS: &[Bar] = &[
@@ -69,19 +58,3 @@ pub(crate) const BARS: &[Bar] = &[
         ],
     },
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_bar_of_the_live_suites_is_measured_here_under_its_id() {
-        let suites = concat!(env!("CARGO_MANIFEST_DIR"), "/../interop-tests/live/suites/mod.rs");
-        let text = std::fs::read_to_string(suites).unwrap_or_default();
-        let (_, table) = text.split_once("pub const BARS").unwrap_or_default();
-        let listed = table.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
-        let listed: std::collections::BTreeSet<&str> = listed.collect();
-        let here = BARS.iter().filter(|bar| bar.command.contains(&"crosscast-live")).map(|bar| bar.id).collect();
-        assert_eq!(listed, here);
-    }
-}

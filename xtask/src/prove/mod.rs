@@ -6,6 +6,7 @@
 //! place of the older line of the same id. What was measured on changes that were not committed says so in its commit.
 
 mod first_message;
+mod rights_speed;
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +30,19 @@ pub(crate) struct Bar {
     pub(crate) command: &'static [&'static str],
 }
 
-const PROOFS: &[(&str, &[Bar])] = &[("first-message", first_message::BARS)];
+/// A bar that the live suites measure under the same id.
+macro_rules! live {
+    ($id:literal, $text:literal) => {
+        Bar {
+            id: $id,
+            text: $text,
+            command: &["cargo", "run", "--release", "--quiet", "-p", "crosscast-live", "--", "--json", "--prove", $id],
+        }
+    };
+}
+pub(crate) use live;
+
+const PROOFS: &[(&str, &[Bar])] = &[("first-message", first_message::BARS), ("rights-speed", rights_speed::BARS)];
 
 /// Measures a proof's bars, or the one asked for; true when all pass.
 pub(crate) fn main(name: Option<&str>, only: Option<&str>) -> Result<bool> {
@@ -196,6 +209,18 @@ mod tests {
         let command = command(&["SIZE=5", "python3", "a.py", "--x=1"]).unwrap();
         assert_eq!(run::spelled(&command), "python3 a.py --x=1");
         assert_eq!(command.get_envs().count(), 1);
+    }
+
+    #[test]
+    fn every_bar_of_the_live_suites_is_measured_here_under_its_id() {
+        let suites = concat!(env!("CARGO_MANIFEST_DIR"), "/../interop-tests/live/suites/mod.rs");
+        let text = std::fs::read_to_string(suites).unwrap_or_default();
+        let (_, table) = text.split_once("pub const BARS").unwrap_or_default();
+        let listed = table.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+        let listed: std::collections::BTreeSet<&str> = listed.collect();
+        let bars = PROOFS.iter().flat_map(|(_, bars)| bars.iter());
+        let here = bars.filter(|bar| bar.command.contains(&"crosscast-live")).map(|bar| bar.id).collect();
+        assert_eq!(listed, here);
     }
 
     #[test]

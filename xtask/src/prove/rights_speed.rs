@@ -1,0 +1,46 @@
+//! The bars of rights and speed: the data path beside its rivals, who may publish, floods, QUIC, the local interface.
+//!
+//! The comparison is measured once, by the first bar, on a machine that does nothing else; the goals behind it are read
+//! from what it wrote. The rest is measured by the live suites, the hostile suite and the simulator.
+
+use super::{Bar, live};
+
+/// A goal of the data path, read from the comparison's results.
+macro_rules! goal {
+    ($id:literal, $text:literal) => {
+        Bar {
+            id: $id,
+            text: $text,
+            command: &["cargo", "xtask", "bench", "--from", "docs/performance.jsonl", "--bar", $id],
+        }
+    };
+}
+
+/// In the order in which they are measured.
+pub(crate) const BARS: &[Bar] = &[
+    Bar {
+        id: "compared",
+        text: "six systems side by side in one interleaved run of five rounds",
+        command: &["cargo", "xtask", "bench", "--rounds", "5", "--docs"],
+    },
+    goal!("gossipsub-1k-10", "CPU per delivery at most 1/120 of gossipsub's with strict signing, 1 KiB, fan-out 10"),
+    goal!("iroh-1k-10", "CPU at most 1/5 of iroh-gossip's, unsigned, 1 KiB, fan-out 10"),
+    goal!("mosquitto-1k-1", "CPU at most 1/2.5 of mosquitto's, 1 KiB, fan-out 1"),
+    goal!("mosquitto-1k-10", "CPU at most 1/2.5 of mosquitto's, 1 KiB, fan-out 10"),
+    goal!("nats-1k-1", "CPU at most 1.8 times NATS's, 1 KiB, fan-out 1"),
+    goal!("nats-1k-10", "CPU at most 1.2 times NATS's, 1 KiB, fan-out 10"),
+    goal!("nats-1k-100", "CPU at most 1.2 times NATS's, 1 KiB, fan-out 100"),
+    goal!("nats-64-10", "CPU at most NATS's, 64 B, fan-out 10"),
+    goal!("zenoh-1k-10", "CPU at most twice zenoh's through a router, 1 KiB, fan-out 10"),
+    goal!("router-1k-10", "the router's CPU at most 0.6 of nats-server's, 1 KiB, fan-out 10"),
+    goal!("many-64-10", "1,000 publishers of one entry a message: CPU per delivery at most 1/5 of gossipsub's"),
+    goal!("p50-1", "p50 at 1,000 messages a second at most 2.2 times NATS's, fan-out 1"),
+    goal!("p99-1", "p99 at 1,000 messages a second at most 1.6 times NATS's, fan-out 1"),
+    goal!("p50-10", "p50 at 1,000 messages a second at most 2.2 times NATS's, fan-out 10"),
+    goal!("p99-10", "p99 at 1,000 messages a second at most 1.6 times NATS's, fan-out 10"),
+    goal!("mb-16k-10", "MB/s at 16 KiB and fan-out 10 at least 0.8 of NATS's"),
+    goal!("memory-router", "the router holds at most 64 MB under load, 1 KiB, fan-out 10"),
+    goal!("memory-subscriber", "a subscriber holds at most 32 MB under load, 1 KiB, fan-out 10"),
+    goal!("gathering", "gathering adds at most 1 ms to the 99th percentile below half load"),
+    live!("rights-live", "a revoked member neither publishes nor reads; members read on across the change of key"),
+];
