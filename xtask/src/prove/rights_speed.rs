@@ -16,6 +16,31 @@ macro_rules! goal {
     };
 }
 
+/// What QUIC does when packets are lost and addresses change, over a path that loses by a seed.
+macro_rules! quic {
+    ($id:literal, $what:literal, $count:literal, $text:literal) => {
+        Bar {
+            id: $id,
+            text: $text,
+            command: &[
+                "cargo",
+                "run",
+                "--release",
+                "--quiet",
+                "-p",
+                "crosscast-tls",
+                "--example",
+                "measure",
+                "--",
+                "quic",
+                $what,
+                $count,
+                "7",
+            ],
+        }
+    };
+}
+
 /// In the order in which they are measured.
 pub(crate) const BARS: &[Bar] = &[
     Bar {
@@ -42,5 +67,23 @@ pub(crate) const BARS: &[Bar] = &[
     goal!("memory-router", "the router holds at most 64 MB under load, 1 KiB, fan-out 10"),
     goal!("memory-subscriber", "a subscriber holds at most 32 MB under load, 1 KiB, fan-out 10"),
     goal!("gathering", "gathering adds at most 1 ms to the 99th percentile below half load"),
+    quic!(
+        "quic-moves",
+        "moves",
+        "60",
+        "a client changes its address again and again: a transfer both ways loses nothing"
+    ),
+    quic!(
+        "quic-order",
+        "order",
+        "50",
+        "control sent after a bulk frame that lost a packet arrives before the bulk frame"
+    ),
+    quic!(
+        "quic-loss",
+        "loss",
+        "60",
+        "2 % of the bulk stream's packets lost: control is not delayed by more than the path is"
+    ),
     live!("rights-live", "a revoked member neither publishes nor reads; members read on across the change of key"),
 ];
