@@ -130,6 +130,8 @@ pub(crate) const SENDER_BURST_S: u64 = 64;
 pub(crate) const EQUIVOCATIONS: u64 = 8;
 /// See [`EQUIVOCATIONS`].
 pub(crate) const EQUIVOCATIONS_PER_S: u64 = 1;
+/// Proofs about runs that have not been heard here yet. 64: 100 KiB; the oldest goes.
+pub(crate) const EARLY_PROOFS: usize = 64;
 /// Runs barred at once. 1,024: each needs a sender that was let in first; about 100 KiB, and their proofs in the store.
 pub(crate) const BARRED: usize = 1_024;
 /// How long a run is barred, in milliseconds. 24 h: far longer than anything it said can be pushed.

@@ -117,6 +117,7 @@ impl Node {
             && let Some(state) = self.links.get(&link)
         {
             group.windows.open((header.from, header.instance), &state.origin, vouch.vouched, self.now);
+            self.look_at_early_proofs(header.from, header.instance);
         }
     }
 

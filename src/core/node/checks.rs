@@ -25,14 +25,15 @@ impl Pending {
     /// The link whose verification it is.
     fn checked_link(&self) -> Option<LinkId> {
         match self {
-            Self::ProofCheck(link)
-            | Self::FloorCheck(link, _)
+            Self::FloorCheck(link, _)
             | Self::ChainCheck(link, _)
             | Self::AskCheck(link, _, _)
             | Self::SecondClaimCheck(link, _)
             | Self::EquivocationCheck(link, _) => Some(*link),
             Self::MessageCheck(candidate) => Some(candidate.link),
+            // Before the hello is through nothing else is, and it shows nothing about what follows.
             Self::ProofSign(_)
+            | Self::ProofCheck(_)
             | Self::FloorSign(_)
             | Self::CapabilitySign(_)
             | Self::FloorChangeSign(_)

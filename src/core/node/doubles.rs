@@ -4,12 +4,14 @@
 //! convict their sender, whoever shows them: the run is barred, the neighbours of that group are told, and each of them
 //! that knows the run checks both signatures before it does the same. Payloads stay out of it.
 
+use std::collections::VecDeque;
+
 use crosscast_port::{LinkId, LogPos, Space, StoreOp, StoreOutcome, Write};
-use crosscast_wire::{Destination, Domain, Equivocation, GroupId, Message, frame};
+use crosscast_wire::{Destination, Domain, Equivocation, GroupId, Instance, Message, NodeId, frame};
 
 use crate::auth::bars;
 use crate::peer::incoming::Arrival;
-use crate::{Event, Node, Notice, Reject, SignatureCheck, Verdict, VerifyJob};
+use crate::{Event, Node, Notice, Reject, SignatureCheck, Verdict, VerifyJob, limits};
 
 use super::Pending;
 
@@ -86,8 +88,15 @@ impl Node {
     pub(super) fn on_equivocation(&mut self, link: LinkId, proof: Equivocation) {
         let (from, instance) = (proof.from(), proof.instance());
         let Destination::Multicast(id) = proof.to() else { return };
-        let known = self.groups.get(&id).is_some_and(|group| group.windows.knows(from, instance));
-        if !known || self.bars.is_barred(from, instance) {
+        let Some(group) = self.groups.get(&id) else { return };
+        if self.bars.is_barred(from, instance) {
+            return;
+        }
+        if !group.windows.knows(from, instance) {
+            self.early_proofs.push_back((link, proof));
+            if self.early_proofs.len() > limits::EARLY_PROOFS {
+                self.early_proofs.pop_front();
+            }
             return;
         }
         let Some(state) = self.links.get_mut(&link) else { return };
@@ -102,6 +111,20 @@ impl Node {
         });
         let job = VerifyJob { signatures: signatures.into(), payload: None };
         self.verify(Pending::EquivocationCheck(link, Box::new(proof)), job);
+    }
+
+    /// A run is heard for the first time: what was shown about it before concerns this node now.
+    pub(super) fn look_at_early_proofs(&mut self, from: NodeId, instance: Instance) {
+        if self.early_proofs.is_empty() {
+            return;
+        }
+        let about = |(_, proof): &(LinkId, Equivocation)| proof.from() == from && proof.instance() == instance;
+        let (now, later): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.early_proofs).into_iter().partition(about);
+        self.early_proofs = later;
+        for (link, proof) in now {
+            self.on_equivocation(link, proof);
+        }
     }
 
     pub(super) fn on_equivocation_checked(&mut self, link: LinkId, proof: &Equivocation, verdict: Verdict) {

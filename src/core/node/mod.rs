@@ -122,6 +122,8 @@ pub struct Node {
     /// What strangers may still cost.
     budgets: Budgets,
     bars: Bars,
+    /// Proofs about runs that have not been heard here: their messages may be on their way, on another lane.
+    early_proofs: VecDeque<(LinkId, Equivocation)>,
     shutdown: Option<CommandId>,
 }
 
@@ -165,6 +167,7 @@ impl Node {
             unchecked: BTreeMap::new(),
             budgets: Budgets::default(),
             bars: Bars::default(),
+            early_proofs: VecDeque::new(),
             shutdown: None,
             config,
         };

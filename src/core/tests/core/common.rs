@@ -36,6 +36,11 @@ pub(crate) struct Net {
     /// (host, link) -> (host, link)
     pub(crate) wires: BTreeMap<(usize, u64), (usize, u64)>,
     pub(crate) tap: Vec<(usize, RawFrame)>,
+    /// What went out on links that lead to no other core, and which of those were closed.
+    pub(crate) loose: BTreeMap<(usize, u64), Vec<RawFrame>>,
+    pub(crate) closed: Vec<(usize, u64)>,
+    /// Verifications asked for, by host.
+    pub(crate) verified: BTreeMap<usize, usize>,
     next_link: u64,
     inputs: VecDeque<(usize, Input)>,
 }
@@ -66,6 +71,9 @@ impl Net {
             now,
             wires: BTreeMap::new(),
             tap: Vec::new(),
+            loose: BTreeMap::new(),
+            closed: Vec::new(),
+            verified: BTreeMap::new(),
             next_link: 0,
             inputs: VecDeque::new(),
         };
@@ -126,6 +134,25 @@ impl Net {
         (LinkId(a), LinkId(b))
     }
 
+    /// A link that leads to no other core.
+    pub(crate) fn loose_link(&mut self, host: usize, up: LinkUp) -> LinkId {
+        self.next_link += 1;
+        let link = LinkId(self.next_link);
+        self.inputs.push_back((host, Input::Link(Report::Up { link, up: Box::new(up) })));
+        for lane in Lane::ALL {
+            let grant = Report::Writable { link, lane: *lane, bytes: u32::MAX };
+            self.inputs.push_back((host, Input::Link(grant)));
+        }
+        self.run();
+        link
+    }
+
+    /// The other end of a link that leads to no other core goes.
+    pub(crate) fn cut_loose(&mut self, host: usize, link: LinkId) {
+        self.loose.remove(&(host, link.0));
+        self.input(host, Input::Link(Report::Down { link, reason: DownReason::PeerClosed }));
+    }
+
     pub(crate) fn cut(&mut self, host: usize, link: LinkId) {
         if let Some((other, far)) = self.wires.remove(&(host, link.0)) {
             self.wires.remove(&(other, far));
@@ -138,6 +165,12 @@ impl Net {
 
     pub(crate) fn input(&mut self, host: usize, input: Input) {
         self.inputs.push_back((host, input));
+        self.run();
+    }
+
+    /// Several things in one turn, before any effect of the first is done.
+    pub(crate) fn inputs(&mut self, inputs: Vec<(usize, Input)>) {
+        self.inputs.extend(inputs);
         self.run();
     }
 
@@ -159,7 +192,10 @@ impl Net {
                 self.inputs.push_back((host, Input::Stored(op, outcome)));
             }
             Output::Sign(op, job) => self.inputs.push_back((host, Input::Signed(op, job.run(&RustCrypto, &key)))),
-            Output::Verify(op, job) => self.inputs.push_back((host, Input::Verified(op, job.run(&RustCrypto)))),
+            Output::Verify(op, job) => {
+                *self.verified.entry(host).or_default() += 1;
+                self.inputs.push_back((host, Input::Verified(op, job.run(&RustCrypto))));
+            }
             Output::Event(event) => self.event(host, event),
         }
     }
@@ -185,7 +221,9 @@ impl Net {
     fn request(&mut self, host: usize, request: Request) {
         match request {
             Request::Send { link, frames } => {
-                let Some((other, far)) = self.wires.get(&(host, link.0)).copied() else { return };
+                let Some((other, far)) = self.wires.get(&(host, link.0)).copied() else {
+                    return self.loose.entry((host, link.0)).or_default().extend(frames.iter().map(received));
+                };
                 for frame in &frames {
                     let bytes = frame.body_len() as u32;
                     let grant = Report::Writable { link, lane: frame.lane, bytes: bytes.max(1) };
@@ -196,6 +234,7 @@ impl Net {
                 self.inputs.push_back((other, Input::Link(Report::Frames { link: LinkId(far), frames })));
             }
             Request::Close { link } => {
+                self.closed.push((host, link.0));
                 if let Some((other, far)) = self.wires.remove(&(host, link.0)) {
                     self.wires.remove(&(other, far));
                     let down = Report::Down { link: LinkId(far), reason: DownReason::PeerClosed };

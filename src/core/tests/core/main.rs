@@ -3,8 +3,12 @@
 
 mod common;
 mod dials;
+mod equivocation;
+mod guards;
+mod puppet;
 mod rights;
 mod shelf;
+mod unauthorised;
 
 use bytes::Bytes;
 use common::Net;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use crosscast_port::{LogId, LogItem, LogPos, Recovered, Space, StoreError, StoreOp, StoreOutcome, Write};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Shelf {
     logs: BTreeMap<LogId, BTreeMap<LogPos, LogItem>>,
     pairs: BTreeMap<(Space, Bytes), Bytes>,
