@@ -171,6 +171,8 @@ impl Shared {
             | Notice::ListenFailed { .. }
             | Notice::Pinned { .. }
             | Notice::ClockSkew { .. }
+            | Notice::Equivocated { .. }
+            | Notice::RightsLost { .. }
             | Notice::StoreFailed { .. } => return,
             // The enum is open; what it gains speaks of other things until somebody looks.
             _ => return,

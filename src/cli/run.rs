@@ -138,6 +138,9 @@ fn tell(notice: &Notice) {
             tracing::warn!(%node, %instance, %group, "a sender claimed one number twice; that run of it is not heard for a day");
         }
         Notice::ClockSkew { node, skew_ms } => tracing::warn!(%node, skew_ms, "a peer's clock differs"),
+        Notice::RightsLost { group } => {
+            tracing::warn!(%group, "this node's rights in a group were taken back");
+        }
         Notice::StoreFailed { code } => tracing::warn!(code, "the store refuses writes"),
         // The enum is open; what it gains is at least seen.
         other => tracing::info!(?other, "notice"),
