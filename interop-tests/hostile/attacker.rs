@@ -15,6 +15,8 @@ pub struct Attacker {
     pub key: SecretKey,
     pub instance: Instance,
     pub seq: u64,
+    /// Where its links come from.
+    pub address: &'static str,
     link: Option<LinkId>,
     dials: u64,
 }
@@ -24,7 +26,14 @@ impl Attacker {
         let mut chance = Chance(seed);
         let mut secret = [0; 32];
         secret.fill_with(|| chance.draw() as u8);
-        Self { key: SecretKey::new(secret), instance: Instance::new(1_700_000_000, 9), seq: 0, link: None, dials: 0 }
+        Self {
+            key: SecretKey::new(secret),
+            instance: Instance::new(1_700_000_000, 9),
+            seq: 0,
+            address: "memory:attacker",
+            link: None,
+            dials: 0,
+        }
     }
 
     pub fn id(&self) -> NodeId {
@@ -77,7 +86,7 @@ impl Attacker {
     pub fn start(&mut self, victim: &mut Victim) -> (LinkId, Hello, Bytes) {
         self.dials += 1;
         let binding = Bytes::from(format!("binding {}", self.dials));
-        let link = victim.up(Role::Listener, None, binding.clone());
+        let link = victim.up_from(self.address, Role::Listener, None, binding.clone());
         let sent = victim.sent.remove(&link).expect("a hello comes at once");
         match Frame::parse(&sent[0]).expect("a frame") {
             Frame::Hello(theirs) => (link, *theirs, binding),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use crosscast_core::{Command, Reject};
 use crosscast_wire::{
-    Destination, Domain, FloorFields, FloorRecord, FrameType, GroupId, Instance, Lane, NodeId, Policy, RawFrame,
-    RustCrypto, SecretKey, Ticket, TicketFields, WallMillis, frame,
+    ChainHash, Destination, Domain, FloorFields, FloorRecord, FrameType, GroupId, Instance, Lane, NodeId, Policy,
+    RawFrame, RustCrypto, SecretKey, Ticket, TicketFields, WallMillis, frame,
 };
 
 use crate::attacker::{Attacker, data, header, payload, raw_data, signed};
@@ -20,6 +20,8 @@ struct Scene {
     chance: Chance,
     group: GroupId,
     closed: GroupId,
+    rights: GroupId,
+    fresh: u64,
     ticket: Ticket,
 }
 
@@ -42,7 +44,8 @@ fn scene(seed: u64) -> Scene {
     let mut victim = Victim::new(1, 64 << 10);
     let (group, ticket) = victim.group("open", Policy::Open);
     let (closed, _) = victim.group("closed", Policy::Keyholder);
-    Scene { victim, attacker: Attacker::new(seed ^ 5), chance: Chance(seed), group, closed, ticket }
+    let rights = victim.group_without_ticket("rights", Policy::Capability);
+    Scene { victim, attacker: Attacker::new(seed ^ 5), chance: Chance(seed), group, closed, rights, fresh: 0, ticket }
 }
 
 impl Scene {
@@ -66,6 +69,9 @@ impl Scene {
             Reject::WindowsFull => self.many_instances(),
             Reject::NotAllowed => self.to(Destination::Multicast(self.closed)),
             Reject::OverRate => self.many_copies(),
+            Reject::NoChain => self.unknown_chain(),
+            Reject::Rate => self.fresh_key(),
+            Reject::PrefixWaits => self.link_of_a_bad_prefix(),
             Reject::BadSignature => self.bad_signature(),
             Reject::BadPayload => self.bad_payload(),
             Reject::Unreadable => self.unreadable(),
@@ -175,6 +181,35 @@ impl Scene {
         self.victim.hold_verify = true;
         self.victim.frames(link, vec![frame; 20]);
         self.victim.release();
+    }
+
+    fn unknown_chain(&mut self) {
+        let now = self.victim.now.wall;
+        let mut draft = self.attacker.draft(Destination::Multicast(self.rights), now);
+        draft.chain = Some(ChainHash::new([3; 32]));
+        let message = self.attacker.message(&draft, &payload(b"x"));
+        self.send(data(&message));
+        // Past the time that it waits for its chain.
+        self.victim.pass(2_100);
+    }
+
+    fn fresh_key(&mut self) {
+        self.attacker.address = "tls://192.0.2.1:1";
+        let known = self.victim.rejects().contains_key(Reject::Rate.word());
+        for _ in 0..if known { 1 } else { 70 } {
+            self.fresh += 1;
+            let sender = Attacker::new(self.fresh).sound(self.group, self.victim.now.wall, b"x");
+            self.send(data(&sender));
+        }
+    }
+
+    fn link_of_a_bad_prefix(&mut self) {
+        let known = self.victim.rejects().contains_key(Reject::PrefixWaits.word());
+        for _ in 0..if known { 1 } else { 70 } {
+            let binding = Bytes::from_static(b"b");
+            let link = self.victim.up_from("tls://192.0.2.1:1", crosscast_port::Role::Listener, None, binding);
+            self.victim.frames(link, vec![frame::ping(1)]);
+        }
     }
 
     fn bad_signature(&mut self) {

@@ -55,9 +55,11 @@ impl Victim {
             choice_seed: [seed; 32],
             key_seed: [seed; 32],
             prekey: [seed; 32],
+            successor: None,
             crypto: Arc::new(RustCrypto),
             times: Times::default(),
-            sizes: Sizes { inbox_bytes, ..Sizes::default() },
+            // Attackers come from next door here, and nothing that they do closes the door to them.
+            sizes: Sizes { inbox_bytes, lan_budget: u32::MAX, ..Sizes::default() },
         };
         let mut store = MemoryStore::new(1 << 30);
         let recovered = store.recover().expect("a fresh store");
@@ -85,18 +87,25 @@ impl Victim {
 
     /// Opens a link as seen by the core; `peer` is what the channel authenticated.
     pub fn up(&mut self, role: Role, peer: Option<NodeId>, binding: Bytes) -> LinkId {
+        self.up_from("memory:attacker", role, peer, binding)
+    }
+
+    /// As [`Victim::up`], from somewhere: a stranger unless it is in memory.
+    pub fn up_from(&mut self, at: &str, role: Role, peer: Option<NodeId>, binding: Bytes) -> LinkId {
+        // Links do not come all at once.
+        self.pass(1);
         self.links += 1;
         let link = LinkId(self.links);
         let up = LinkUp {
             scheme: Scheme::Memory,
             role,
             dial: None,
-            locator: Locator::parse("memory:attacker").expect("a locator"),
+            locator: Locator::parse(at).expect("a locator"),
             peer,
             binding,
             traits: LinkTraits::STREAM,
             path: PathKind::Direct,
-            reason: PathReason::Lan,
+            reason: if at.starts_with("memory:") { PathReason::Lan } else { PathReason::PublicV4 },
         };
         self.inputs.push_back(Input::Link(Report::Up { link, up: Box::new(up) }));
         for lane in Lane::ALL {
@@ -146,6 +155,14 @@ impl Victim {
                 self.command(Command::Subscribe { source, since: Since::Now, window_bytes: u32::MAX });
                 (group, *ticket)
             }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Makes a group that hands out no ticket by itself.
+    pub fn group_without_ticket(&mut self, name: &str, policy: Policy) -> GroupId {
+        match self.command(Command::CreateGroup { name: name.into(), policy, public: false }) {
+            Reply::Group { group, .. } => group,
             other => panic!("{other:?}"),
         }
     }

@@ -54,6 +54,7 @@ struct LimitsView {
     window_seconds: u64,
     inbox_bytes: u64,
     store_bytes: u64,
+    lan_budget: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,6 +77,7 @@ pub(crate) fn show(home: &Home, context: &mut Context) -> Result<(), Failure> {
                 window_seconds: settings.limits.window_ms / 1_000,
                 inbox_bytes: settings.limits.inbox_bytes,
                 store_bytes: settings.limits.store_bytes,
+                lan_budget: settings.limits.lan_budget,
             },
             api: ApiView { socket: home.socket().display().to_string(), group: settings.api.group },
         })?;

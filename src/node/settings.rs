@@ -82,6 +82,8 @@ pub struct LimitSettings {
     pub inbox_bytes: u64,
     /// Bytes of the whole store on disk.
     pub store_bytes: u64,
+    /// How many times the budgets of another network prefix a local one has (LAN and loopback).
+    pub lan_budget: u32,
 }
 
 impl Default for LimitSettings {
@@ -93,6 +95,7 @@ impl Default for LimitSettings {
             inbox_bytes: sizes.inbox_bytes,
             // 1 GiB: 64 groups with a full window.
             store_bytes: 1 << 30,
+            lan_budget: sizes.lan_budget,
         }
     }
 }
@@ -101,7 +104,12 @@ impl LimitSettings {
     /// The core's sizes with these limits.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
-        Sizes { window_bytes: self.window_bytes, inbox_bytes: self.inbox_bytes, ..Sizes::default() }
+        Sizes {
+            window_bytes: self.window_bytes,
+            inbox_bytes: self.inbox_bytes,
+            lan_budget: self.lan_budget,
+            ..Sizes::default()
+        }
     }
 
     /// The core's times with these limits.
@@ -171,6 +179,7 @@ struct RawLimits {
     window_seconds: Option<Spanned<u64>>,
     inbox_bytes: Option<Spanned<u64>>,
     store_bytes: Option<Spanned<u64>>,
+    lan_budget: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -259,6 +268,8 @@ impl RawLimits {
         let bytes = (1 << 20, 4 << 30);
         let window = self.window_seconds.as_ref();
         let window_seconds = context.within("limits.window_seconds", window, (1, 86_400), defaults.window_ms / 1000)?;
+        let lan_budget =
+            context.within("limits.lan_budget", self.lan_budget.as_ref(), (1, 1_000), defaults.lan_budget.into())?;
         Ok(LimitSettings {
             window_bytes: context.within(
                 "limits.window_bytes",
@@ -279,6 +290,7 @@ impl RawLimits {
                 (16 << 20, 1 << 50),
                 defaults.store_bytes,
             )?,
+            lan_budget: u32::try_from(lan_budget).unwrap_or(defaults.lan_budget),
         })
     }
 }
@@ -333,6 +345,7 @@ mod tests {
                 window_ms: 7000,
                 inbox_bytes: 6 << 20,
                 store_bytes: 1 << 40,
+                lan_budget: 3,
             },
             api: ApiSettings { group: Some("people".to_owned()), tcp: Some("127.0.0.1:1".parse().unwrap()) },
         };

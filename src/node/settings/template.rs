@@ -23,6 +23,10 @@ pub(super) fn render(settings: &Settings) -> String {
     text.push_str("# Bytes kept in the inbox, and of the whole store on disk.\n");
     number(&mut text, "inbox_bytes", settings.limits.inbox_bytes, limits.inbox_bytes);
     number(&mut text, "store_bytes", settings.limits.store_bytes, limits.store_bytes);
+    text.push_str(
+        "# How many times the budgets of another prefix, a /24 or /48, a local one has against strangers' floods.\n",
+    );
+    number(&mut text, "lan_budget", settings.limits.lan_budget.into(), limits.lan_budget.into());
     text.push_str("\n[api]\n# A system group whose members may use api.sock, besides this node's user and root.\n");
     let group = settings.api.group.as_deref();
     line(&mut text, "group", &quote(group.unwrap_or("crosscast")), group.is_none());
