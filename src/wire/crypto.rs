@@ -102,13 +102,13 @@ impl Domain {
     /// The bytes that are signed: prefix, object name, a zero byte, the object.
     #[must_use]
     pub fn signed_bytes(self, body: &[u8]) -> Vec<u8> {
-        let name = self.name().as_bytes();
-        let mut bytes = Vec::with_capacity(body.len().saturating_add(32));
-        bytes.extend_from_slice(b"crosscast/1 ");
-        bytes.extend_from_slice(name);
-        bytes.push(0);
-        bytes.extend_from_slice(body);
-        bytes
+        let [prefix, name, end] = self.parts();
+        [prefix, name, end, body].concat()
+    }
+
+    /// What stands before the object in what is signed.
+    pub(crate) const fn parts(self) -> [&'static [u8]; 3] {
+        [b"crosscast/1 ", self.name().as_bytes(), &[0]]
     }
 }
 

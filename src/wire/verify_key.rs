@@ -4,8 +4,14 @@
 //! and taking the signature's first half apart. The latter is not needed: verification computes the point that stands
 //! there, encodes it and compares bytes, so a point that cannot be taken apart, or is not written canonically, never
 //! matches, and one of small order matches only in one of its eight canonical forms, which are refused here by name.
+//! Prepared, it also holds multiples of the key, as libraries do of the base point; the equation is the same.
 
+use curve25519_dalek::constants::ED25519_BASEPOINT_TABLE;
+use curve25519_dalek::edwards::EdwardsBasepointTable;
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::BasepointTable as _;
 use ed25519_dalek::{Verifier as _, VerifyingKey};
+use sha2::{Digest as _, Sha512};
 
 use crate::crypto::usable;
 use crate::{Domain, Signature};
@@ -33,29 +39,74 @@ const fn first(low: u8, middle: u8, high: u8) -> [u8; 32] {
 }
 
 /// A usable public key, ready to verify.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VerifyKey(VerifyingKey);
+#[derive(Clone)]
+pub struct VerifyKey {
+    key: VerifyingKey,
+    /// Multiples of the negated key, once it is worth their making.
+    table: Option<Box<EdwardsBasepointTable>>,
+}
 
 impl VerifyKey {
     /// Takes a key apart; `None` when it is not usable ([`crate::is_usable_key`]).
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Option<Self> {
-        usable(key).map(Self)
+        usable(key).map(|key| Self { key, table: None })
+    }
+
+    /// Makes verifying a quarter cheaper, at the price of 30 KiB and of about a hundred verifications.
+    pub fn prepare(&mut self) {
+        if self.table.is_none() {
+            self.table = Some(Box::new(EdwardsBasepointTable::create(&-self.key.to_edwards())));
+        }
+    }
+
+    /// Whether it was prepared.
+    #[must_use]
+    pub const fn is_prepared(&self) -> bool {
+        self.table.is_some()
     }
 
     /// The key as it travels.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+        self.key.as_bytes()
     }
 
     /// Whether `signature` is this key's strict signature of `body` as an object of `domain`.
     #[must_use]
     pub fn verify(&self, domain: Domain, body: &[u8], signature: &Signature) -> bool {
-        !is_small_order(signature) && {
-            let signature = ed25519_dalek::Signature::from_bytes(signature);
-            self.0.verify(&domain.signed_bytes(body), &signature).is_ok()
+        match &self.table {
+            _ if is_small_order(signature) => false,
+            Some(table) => self.holds(table, domain, body, signature).unwrap_or(false),
+            None => {
+                let signature = ed25519_dalek::Signature::from_bytes(signature);
+                self.key.verify(&domain.signed_bytes(body), &signature).is_ok()
+            }
         }
+    }
+
+    /// RFC 8032, section 5.1.7, without cofactor: whether `s B - k A` is written as `R` is.
+    fn holds(
+        &self,
+        minus_key: &EdwardsBasepointTable,
+        domain: Domain,
+        body: &[u8],
+        signature: &Signature,
+    ) -> Option<bool> {
+        let (r, s) = signature.split_first_chunk::<32>()?;
+        let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*s.first_chunk()?))?;
+        let [prefix, name, end] = domain.parts();
+        let hash = Sha512::new().chain_update(r).chain_update(self.as_bytes());
+        let hash = hash.chain_update(prefix).chain_update(name).chain_update(end).chain_update(body);
+        let k = Scalar::from_bytes_mod_order_wide(&hash.finalize().into());
+        let point = minus_key * &k + ED25519_BASEPOINT_TABLE * &s;
+        Some(point.compress().as_bytes() == r)
+    }
+}
+
+impl core::fmt::Debug for VerifyKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("VerifyKey").field(self.as_bytes()).finish()
     }
 }
 
