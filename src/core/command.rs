@@ -98,7 +98,8 @@ pub enum Command {
         /// Which reader.
         reader: ReaderId,
     },
-    /// Send to one node. Answered by `Reply::Published`.
+    /// Send to one node or service. Answered by `Reply::Published`; when it has not been heard of, once it was found, or
+    /// by [`crate::Refusal::NotFound`] after ten seconds.
     Send {
         /// To whom.
         to: NodeId,
@@ -107,6 +108,33 @@ pub enum Command {
         /// Life in milliseconds, also while the peer is away; default 10 minutes.
         life_ms: Option<u64>,
     },
+    /// Send one message to several nodes or services. Answered by `Reply::Published` once those that are not known yet
+    /// were found or ten seconds have passed; the outcomes name each recipient.
+    SendMany {
+        /// To whom: 1 to 32.
+        to: Vec<NodeId>,
+        /// What; at most 64 KiB.
+        payload: Bytes,
+        /// Life in milliseconds, also while a recipient is away; default 10 minutes.
+        life_ms: Option<u64>,
+    },
+    /// Take a node for no stranger any more. Answered by `Reply::Done`.
+    Accept {
+        /// Which node.
+        node: NodeId,
+    },
+    /// Have a service under a key of its own, or find it again by its name. Answered by `Reply::Service`.
+    Serve {
+        /// Its local name: 1 to 64 bytes without control characters.
+        name: String,
+    },
+    /// Give up a service and its key. Answered by `Reply::Done`.
+    Unserve {
+        /// Its local name.
+        name: String,
+    },
+    /// Answered by `Reply::Services`.
+    Services,
     /// Everything in the inbox up to and including this position has been taken. Answered by `Reply::Done`.
     AcknowledgeInbox {
         /// Last position taken.

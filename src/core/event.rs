@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crosscast_port::{DialError, ListenError, LogPos};
 use crosscast_wire::{
     Entries, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy, Purpose,
-    Rights, Seq, State, Ticket, WallMillis,
+    RefuseCode, Rights, Seq, State, Ticket, WallMillis,
 };
 
 use crate::{CommandId, ReaderId, Source};
@@ -76,6 +76,10 @@ pub enum Reply {
     Peers(Vec<PeerView>),
     /// The groups.
     Groups(Vec<GroupView>),
+    /// A service of this node.
+    Service(ServiceView),
+    /// All services of this node.
+    Services(Vec<ServiceView>),
 }
 
 /// Why a command was not done.
@@ -91,6 +95,15 @@ pub enum Refusal {
     /// No link to that node.
     #[error("no link to that node")]
     NotLinked,
+    /// Nobody knows where that node or service is, or how to seal to it.
+    #[error("nobody answers for that node or service")]
+    NotFound,
+    /// A list names 1 to 32 nodes.
+    #[error("a list names 1 to 32 nodes")]
+    Recipients,
+    /// No service of that name.
+    #[error("this node has no service of that name")]
+    UnknownService,
     /// More than an entry, a message or a name can hold.
     #[error("too large")]
     TooLarge,
@@ -179,6 +192,12 @@ pub struct Delivery {
     pub order: Order,
     /// Whether messages of its sender are missing before it.
     pub gap: bool,
+    /// Whether its sender is a stranger: it was not written to, not accepted, and shares no group.
+    pub request: bool,
+    /// The service it was sent to; `None` when it was sent to this node or to a group.
+    pub service: Option<NodeId>,
+    /// Who got it beside this node, itself included, when its sender named several; else empty.
+    pub recipients: Vec<NodeId>,
     /// What it weighs in its reader's window, in bytes: to be given back by `Command::Consumed`.
     pub weight: u32,
 }
@@ -192,6 +211,10 @@ pub struct Outcome {
     pub state: State,
     /// How many next hops have acknowledged it.
     pub links: u32,
+    /// Which of several recipients this is about; `None` when it is about the whole.
+    pub to: Option<NodeId>,
+    /// Why, where a next hop or the search for the recipient gave a reason.
+    pub code: Option<RefuseCode>,
 }
 
 /// What an operator should know.
@@ -262,6 +285,11 @@ pub enum Notice {
     RightsLost {
         /// The group.
         group: GroupId,
+    },
+    /// A node or service that is looked for has not answered for ten seconds; the search goes on.
+    NotFound {
+        /// Who.
+        node: NodeId,
     },
     /// The store refuses writes.
     StoreFailed {
@@ -359,4 +387,13 @@ pub struct GroupView {
     pub bytes: u64,
     /// Cursor of the newest released message.
     pub head: LogPos,
+}
+
+/// A service of this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceView {
+    /// Its key, which others send to.
+    pub service: NodeId,
+    /// Its local name.
+    pub name: String,
 }

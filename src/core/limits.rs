@@ -138,3 +138,39 @@ pub(crate) const BARRED: usize = 1_024;
 pub(crate) const BARRED_MS: u64 = 86_400_000;
 /// Barred runs that bar their key. 3: the protocol's.
 pub(crate) const BARRED_RUNS_OF_A_KEY: usize = 3;
+/// Bytes of others' messages on their way through. 8 MiB: 30 of the largest; a quarter of it from one link.
+pub(crate) const TRANSIT_BYTES: u64 = 8 << 20;
+/// Ids of messages passed on that are told from copies. 16,384: 12 minutes at 20 a second; windows know the rest.
+pub(crate) const TRANSIT_IDS: usize = 16_384;
+/// How long a message passed on waits for a way, in milliseconds. 30 s: a link that broke is back or replaced by then.
+pub(crate) const TRANSIT_WAIT_MS: u64 = 30_000;
+/// Bytes of messages passed on for one link at once. 4 MiB: 15 of the largest.
+pub(crate) const TRANSIT_BURST: u64 = 4 << 20;
+/// Bytes of messages passed on for one link a second. 2 MiB: what a verifier of one core does in a tenth of its time.
+pub(crate) const TRANSIT_PER_S: u64 = 2 << 20;
+/// What a message passed on costs beside its bytes. 2 KiB: checking a signature takes as long as hashing so much.
+pub(crate) const TRANSIT_OVERHEAD: u64 = 2 << 10;
+/// How long a request is remembered, in milliseconds. 60 s: longer than any way it can take.
+pub(crate) const REQUEST_MEMORY_MS: u64 = 60_000;
+/// Nodes that are looked for at once. 1,024: as many as prekeys.
+pub(crate) const SEARCHES: usize = 1_024;
+/// When a node is taken for not found, in milliseconds. 10 s: three requests and their answers over 8 links.
+pub(crate) const NOT_FOUND_MS: u64 = 10_000;
+/// Commands that wait for a prekey. 256: 16 MiB of the largest.
+pub(crate) const WAITING_SENDS: usize = 256;
+/// Messages a stranger may leave a day. 8: the protocol's.
+pub(crate) const STRANGER_MESSAGES: u32 = 8;
+/// Bytes a stranger may leave a day. 64 KiB: the protocol's; an entry of the largest size does not fit with its frame.
+pub(crate) const STRANGER_BYTES: u64 = 64 << 10;
+/// A stranger's day, in milliseconds.
+pub(crate) const STRANGER_DAY_MS: u64 = 24 * 3_600_000;
+/// Strangers whose day is remembered. 4,096: sixteen times as many as the box can hold.
+pub(crate) const STRANGERS: usize = 4_096;
+/// Messages of strangers that wait at once. 256: what a person looks through.
+pub(crate) const CONTACT_MESSAGES: usize = 256;
+/// Bytes of strangers' messages that wait at once. 1 MiB: a sixteenth of the inbox.
+pub(crate) const CONTACT_BYTES: u64 = 1 << 20;
+/// Services of this node. 64: an application each.
+pub(crate) const SERVICES: usize = 64;
+/// Requests that wait for an own record to be signed. 64: a burst of one link.
+pub(crate) const ASKERS: usize = 64;

@@ -95,6 +95,16 @@ rejects! {
     InboxFull = "inbox-full" Nobody,
     /// The store refused it.
     StoreFailed = "store-failed" Nobody,
+    /// It has crossed as many links as it may.
+    TooFar = "too-far" Nobody,
+    /// A stranger has left as much as it may for the day.
+    StrangerRate = "stranger-rate" Nobody,
+    /// The box for strangers is full, or the share of the neighbour it came through.
+    RequestsFull = "requests-full" Nobody,
+    /// A neighbour asks this node to pass on or to look for more than its share.
+    LinkRate = "link-rate" Nobody,
+    /// Too much waits to be passed on.
+    TransitFull = "transit-full" Nobody,
 }
 
 /// How often each reject happened, over all links.

@@ -52,6 +52,7 @@ pub(crate) enum Timer {
     Ask(GroupId),
     Refusals,
     Challenge(LinkId),
+    Letters,
     Shutdown,
 }
 
@@ -65,7 +66,7 @@ impl Timer {
             Self::Gap(_) => Reason::Gap,
             Self::Ack(_) => Reason::Ack,
             Self::Window => Reason::Window,
-            Self::Expiry => Reason::Expiry,
+            Self::Expiry | Self::Letters => Reason::Expiry,
             Self::Store => Reason::Store,
             Self::Parked => Reason::Chain,
             Self::Ask(_) => Reason::Ask,

@@ -87,6 +87,16 @@ impl PeerRecord {
         Ok(Self { fields, signed })
     }
 
+    /// Writes the body that a peer record's signature is over, for a signer elsewhere; body and signature together are
+    /// what [`Self::parse`] reads.
+    ///
+    /// # Errors
+    /// The first field outside its bounds.
+    pub fn draft(fields: &PeerRecordFields) -> Result<Vec<u8>, PeerRecordError> {
+        check(fields)?;
+        Ok(write(fields))
+    }
+
     /// Reads a peer record; its signature is not checked yet.
     ///
     /// # Errors

@@ -174,6 +174,11 @@ impl Windows {
         of.map(|(key, window)| (window.last, *key)).min().map(|(_, key)| key)
     }
 
+    /// Whether anything of a sender was taken.
+    pub(crate) fn has_heard(&self, from: &NodeId) -> bool {
+        self.instances(*from).next().is_some()
+    }
+
     fn instances(&self, from: NodeId) -> impl Iterator<Item = (&(NodeId, Instance), &Window)> {
         self.windows.range((from, Instance(0))..=(from, Instance(u64::MAX)))
     }

@@ -24,6 +24,7 @@ pub(super) struct Candidate {
     pub(super) link: LinkId,
     pub(super) arrival: Arrival,
     pub(super) tag: Tag,
+    pub(super) hop: Hop,
     pub(super) message: Message,
 }
 
@@ -38,7 +39,10 @@ impl Node {
         let Some(state) = self.links.get(&link) else { return };
         let last: Option<(_, PathKind)> = Some((state.up.scheme.network(), state.up.path));
         let tag = Tag { hops: hop.hops.saturating_add(1), class: message.header().class, last };
-        let candidate = Candidate { link, arrival, tag, message };
+        if let Err(reject) = self.letter_gates(link, &hop, &message) {
+            return self.refuse_message(link, arrival, &message, reject);
+        }
+        let candidate = Candidate { link, arrival, tag, hop, message };
         let id = candidate.message.id();
         match self.checking.get_mut(&id) {
             Some(waiting) if waiting.len() < limits::COPIES => waiting.push(candidate),
@@ -67,28 +71,8 @@ impl Node {
                 }
                 self.entitled(link, header, group).map(|_| ())
             }
-            Destination::Unicast(node) => {
-                if node != self.config.node {
-                    return Err(Reject::UnknownTo);
-                }
-                gate::time(header, false, self.now.wall)?;
-                if self.inbox.log.position_of(&message.id()).is_some() {
-                    return Err(Reject::Duplicate);
-                }
-                self.inbox.windows.check(header.from, header.instance, header.seq, self.now.wall)?;
-                if self.bars.hold(header.from, header.instance) {
-                    return Err(Reject::NotAllowed);
-                }
-                // Strangers have no way in yet: a message comes from the peer that signed it.
-                let peer = self.links.get(&link).and_then(|state| state.peer);
-                if peer.is_none_or(|(node, _)| node != header.from) {
-                    return Err(Reject::NotAllowed);
-                }
-                let (_, kept) = self.inbox.log.weight();
-                let len = message.bytes().len() as u64;
-                let fits = kept.saturating_add(len) <= self.config.sizes.inbox_bytes;
-                if fits { Ok(()) } else { Err(Reject::InboxFull) }
-            }
+            // Its gates are its own.
+            Destination::Unicast(_) => Ok(()),
         }
     }
 
@@ -138,7 +122,13 @@ impl Node {
                 let copies = self.checking.remove(&id).unwrap_or_default();
                 self.accept(candidate);
                 for copy in copies {
-                    self.refuse_message(copy.link, copy.arrival, &copy.message, Reject::Duplicate);
+                    match copy.message.header().to {
+                        Destination::Multicast(_) => {
+                            self.refuse_message(copy.link, copy.arrival, &copy.message, Reject::Duplicate);
+                        }
+                        // A copy may be for other recipients of the same message.
+                        Destination::Unicast(_) => self.on_message(copy.link, copy.arrival, copy.hop, copy.message),
+                    }
                 }
                 return;
             }
@@ -162,9 +152,11 @@ impl Node {
 
     /// Everything holds: look again at what may have changed meanwhile, then write.
     fn accept(&mut self, candidate: Candidate) {
-        let Candidate { link, arrival, tag, message } = candidate;
+        if matches!(candidate.message.header().to, Destination::Unicast(_)) {
+            return self.accept_letter(candidate);
+        }
+        let Candidate { link, arrival, tag, hop: _, message } = candidate;
         match self.gates_after(link, &message) {
-            Ok(_) if self.take_own_business(&message) => self.settle(link, arrival),
             Ok(entitled) => {
                 self.book(link, message.header(), entitled);
                 self.commit_message(message, tag, Some((link, arrival)));
@@ -176,16 +168,6 @@ impl Node {
                 }
             }
         }
-    }
-
-    /// Reads what is for the node itself and not for its user.
-    fn take_own_business(&mut self, message: &Message) -> bool {
-        let header = message.header();
-        if header.to != Destination::Unicast(self.config.node) || !self.take_grant(message) {
-            return false;
-        }
-        self.inbox.windows.take(header.from, header.instance, header.seq, self.now.wall);
-        true
     }
 
     /// Books a frame as dealt with.
@@ -209,17 +191,7 @@ impl Node {
                 }
                 self.entitled(link, header, group)
             }
-            Destination::Unicast(_) => {
-                if self.inbox.log.position_of(&message.id()).is_some() {
-                    return Err(Reject::Duplicate);
-                }
-                let (from, run) = (header.from, header.instance);
-                let newness = self.inbox.windows.check(from, run, header.seq, self.now.wall)?;
-                if self.bars.hold(from, run) {
-                    return Err(Reject::NotAllowed);
-                }
-                Ok((newness, Vouch { vouched: true, rate_class: limits::UNLIMITED_RATE_CLASS }))
-            }
+            Destination::Unicast(_) => Err(Reject::UnknownTo),
         }
     }
 
@@ -301,6 +273,9 @@ const fn code_of(reject: Reject) -> Option<RefuseCode> {
         Reject::Rate => Some(RefuseCode::Rate),
         Reject::BadSignature | Reject::BadPayload => Some(RefuseCode::Invalid),
         Reject::StoreFailed => Some(RefuseCode::Store),
+        Reject::TooFar => Some(RefuseCode::UnknownTo),
+        Reject::StrangerRate | Reject::LinkRate => Some(RefuseCode::Rate),
+        Reject::RequestsFull | Reject::TransitFull => Some(RefuseCode::Full),
         Reject::Malformed
         | Reject::UnknownFrame
         | Reject::Version

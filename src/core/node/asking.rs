@@ -33,11 +33,11 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    fn has(&self, id: &RequestId) -> bool {
+    pub(super) fn has(&self, id: &RequestId) -> bool {
         self.seen.contains_key(id)
     }
 
-    fn add(&mut self, id: RequestId, now: Instant) {
+    pub(super) fn add(&mut self, id: RequestId, now: Instant) {
         if self.seen.insert(id, now).is_none() {
             self.order.push_back(id);
         }
@@ -191,7 +191,7 @@ impl Node {
         self.requests.add(request.id(), self.now.mono);
         let fields = request.fields();
         self.learn_route(fields.node, link);
-        self.outbox.learn_prekey(fields.node, fields.prekey);
+        self.learn_prekey(fields.node, fields.prekey);
         if !self.answer(&request) && hops < limits::HOPS {
             self.pass_on(fields.group, &request, hops.saturating_add(1), Some(link));
         }

@@ -28,6 +28,7 @@ impl Pending {
             Self::FloorCheck(link, _)
             | Self::ChainCheck(link, _)
             | Self::AskCheck(link, _, _)
+            | Self::LocateCheck(link, _, _)
             | Self::SecondClaimCheck(link, _)
             | Self::EquivocationCheck(link, _) => Some(*link),
             Self::MessageCheck(candidate) => Some(candidate.link),
@@ -39,6 +40,9 @@ impl Pending {
             | Self::FloorChangeSign(_)
             | Self::AskSign(_)
             | Self::GrantCheck(_)
+            | Self::LocateSign(_)
+            | Self::RecordSign(..)
+            | Self::RecordCheck(_)
             | Self::TicketCheck(_)
             | Self::MessageSign(_)
             | Self::Commit
@@ -113,6 +117,8 @@ impl Node {
             Some(Pending::ProofCheck(link)) => self.on_proof_checked(link, verdict),
             Some(Pending::FloorCheck(link, floor)) => self.on_floor_checked(link, *floor, verdict),
             Some(Pending::AskCheck(link, hops, request)) => self.on_ask_checked(link, hops, *request, verdict),
+            Some(Pending::LocateCheck(link, hops, locate)) => self.on_locate_checked(link, hops, &locate, verdict),
+            Some(Pending::RecordCheck(found)) => self.on_record_checked(&found, verdict),
             Some(Pending::GrantCheck(grant)) => self.on_grant_checked(*grant, verdict),
             Some(Pending::ChainCheck(link, chain)) => self.on_chain_checked(link, &chain, verdict),
             Some(Pending::TicketCheck(joining)) => self.on_ticket_checked(*joining, verdict),

@@ -20,6 +20,10 @@ impl Node {
                 | Command::Revoke { .. }
                 | Command::SetPolicy { .. }
                 | Command::Send { .. }
+                | Command::SendMany { .. }
+                | Command::Accept { .. }
+                | Command::Serve { .. }
+                | Command::Unserve { .. }
                 | Command::AcknowledgeInbox { .. }
         );
         if writes && self.is_store_failing() {
@@ -42,6 +46,11 @@ impl Node {
             Command::Consumed { reader, bytes } => self.on_consumed(reader, bytes),
             Command::Unsubscribe { reader } => self.on_unsubscribe(id, reader),
             Command::Send { to, payload, life_ms } => self.on_send(id, to, payload, life_ms),
+            Command::SendMany { to, payload, life_ms } => self.on_send_many(id, to, payload, life_ms),
+            Command::Accept { node } => self.on_accept(id, node),
+            Command::Serve { name } => self.on_serve(id, name),
+            Command::Unserve { name } => self.on_unserve(id, &name),
+            Command::Services => self.reply_services(id),
             Command::AcknowledgeInbox { through } => self.on_acknowledge_inbox(id, through),
             Command::Attach { locator } => {
                 let reply = if self.attach(locator) { Reply::Done } else { Reply::Refused(Refusal::Limit) };

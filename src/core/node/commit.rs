@@ -172,10 +172,7 @@ impl Node {
                 }
                 group.log.append(entry.clone());
             }
-            Destination::Unicast(_) => {
-                self.inbox.windows.take(key.0, key.1, seq, self.now.wall);
-                self.inbox.log.append(entry.clone());
-            }
+            Destination::Unicast(_) => {}
         }
         let released = entry.released;
         self.write(Write::Append { log, item: LogItem { entry, bytes: message.bytes().clone() } });

@@ -269,7 +269,7 @@ impl Node {
                 }
                 self.on_own_refused(&id, code);
             }
-            Ok(Cargo::Unicast(id)) => self.on_own_refused(&id, code),
+            Ok(Cargo::Unicast(id)) => self.on_letter_refused(link, &id, code),
             Ok(Cargo::Refused) => {}
             Err(reject) => self.blame(link, reject),
         }

@@ -85,7 +85,7 @@ impl Node {
             Frame::Skipped(_) => {}
             // Requests, searches and convictions are answered in rooms of their own.
             Frame::Ask { hops, request } => self.on_ask(link, hops, *request),
-            Frame::Locate { .. } => {}
+            Frame::Locate { hops, locate } => self.on_locate(link, hops, locate),
             Frame::Equivocation(proof) => self.on_equivocation(link, *proof),
             Frame::Hello(_) | Frame::Proof(_) | Frame::Message { .. } => self.blame(link, Reject::OutOfPlace),
         }
@@ -112,13 +112,12 @@ impl Node {
         self.dirty.insert(link);
         for (lane, count) in counts {
             let Some(state) = self.links.get_mut(&link) else { return };
-            let peer = state.peer.map(|(node, _)| node);
             match state.out.acked(*lane, *count, self.now.mono) {
                 Ok(cargo) => {
                     for cargo in cargo {
                         match cargo {
                             Cargo::Group(_, id) => self.on_own_acked(&id),
-                            Cargo::Unicast(id) => self.on_unicast_acked(peer, &id),
+                            Cargo::Unicast(id) => self.on_letter_acked(link, &id),
                             Cargo::Refused => {}
                         }
                     }

@@ -189,7 +189,7 @@ impl Node {
         if skew.unsigned_abs() > limits::SKEW_MS {
             self.event(Event::Notice(Notice::ClockSkew { node: key.0, skew_ms: skew }));
         }
-        self.outbox.learn_prekey(key.0, prekey);
+        self.learn_prekey(key.0, prekey);
         self.target_open(link, key);
         self.take_in(link, key);
         self.on_frames(link, early);

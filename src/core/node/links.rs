@@ -105,7 +105,6 @@ impl Node {
 
     /// Takes a link out of use: no feeds, no peer.
     fn unlink(&mut self, link: LinkId, code: &'static str) {
-        self.routes.drop_link(link);
         self.drop_checks(link);
         let Some(state) = self.links.get_mut(&link) else { return };
         let groups: Vec<_> = std::mem::take(&mut state.feeds).into_keys().collect();
@@ -125,6 +124,7 @@ impl Node {
         } else {
             self.prefer(key);
         }
+        self.letters_lost(link);
     }
 
     /// Sends what may go: acknowledgements, credit, queued frames, and what the log has for links that are behind.

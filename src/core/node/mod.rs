@@ -10,6 +10,7 @@ mod checks;
 mod commands;
 mod commit;
 mod doubles;
+mod explicit;
 mod feeding;
 mod floors;
 mod frames;
@@ -17,19 +18,22 @@ mod granting;
 mod groups;
 mod handshake;
 mod issuing;
+mod letters;
 mod links;
 mod locating;
 mod publishing;
 mod reading;
 mod restore;
+mod services;
 mod targets;
 mod unicast;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use bytes::Bytes;
 use crosscast_port::{LinkId, ListenError, LogPos, OpId, Recovered, StoreOp, StoreOutcome};
-use crosscast_wire::{Chain, Equivocation, Grant, GroupId, JoinRequest, Locator, MessageId, NodeId, Signature};
+use crosscast_wire::{Chain, Equivocation, Grant, GroupId, JoinRequest, Locate, Locator, MessageId, NodeId, Signature};
 
 use crate::auth::bars::Bars;
 use crate::auth::budget::Budgets;
@@ -44,6 +48,7 @@ use crate::reject::Rejects;
 use crate::route::inbox::Inbox;
 use crate::route::outbox::Outbox;
 use crate::route::table::Routes;
+use crate::route::transit::Transit;
 use crate::timer::{Reason, Timer, Timers};
 use crate::{CommandId, Config, Event, Input, Instant, Now, Output, ReaderId, Reply, SignJob};
 
@@ -70,6 +75,10 @@ enum Pending {
     SecondClaimCheck(LinkId, Box<doubles::SecondClaim>),
     FirstClaimRead(Box<doubles::SecondClaim>),
     EquivocationCheck(LinkId, Box<Equivocation>),
+    LocateSign(Bytes),
+    LocateCheck(LinkId, u8, Box<Locate>),
+    RecordSign(NodeId, Bytes),
+    RecordCheck(locating::Found),
     Commit,
     FeedRead(LinkId, GroupId),
     ReaderRead(ReaderId),
@@ -102,6 +111,15 @@ pub struct Node {
     outbox: Outbox,
     /// Where nodes lie that are not linked.
     routes: Routes,
+    /// What was passed on for others.
+    transit: Transit,
+    /// Nodes and services that are looked for.
+    searches: BTreeMap<NodeId, locating::Search>,
+    /// What is to be sent to some of them.
+    waiting: Vec<explicit::Waiting>,
+    /// Records of this node and its services.
+    records: BTreeMap<NodeId, locating::OwnRecord>,
+    services: BTreeMap<NodeId, services::Service>,
     readers: BTreeMap<ReaderId, Reader>,
     last_reader: u64,
     commits: Commits,
@@ -153,6 +171,11 @@ impl Node {
             inbox: Inbox::new(&config),
             outbox: Outbox::default(),
             routes: Routes::default(),
+            transit: Transit::default(),
+            searches: BTreeMap::new(),
+            waiting: Vec::new(),
+            records: BTreeMap::new(),
+            services: BTreeMap::new(),
             readers: BTreeMap::new(),
             last_reader: 0,
             commits: Commits::default(),
@@ -221,6 +244,7 @@ impl Node {
             Timer::Ask(group) => self.on_ask_due(group),
             Timer::Refusals => self.on_refusals_due(),
             Timer::Challenge(link) => self.on_challenge_due(link),
+            Timer::Letters => self.on_letters(),
             Timer::Shutdown => self.on_shutdown_due(),
         }
     }
@@ -233,6 +257,8 @@ impl Node {
             Some(Pending::AskSign(unasked)) => self.on_ask_signed(*unasked, &signature),
             Some(Pending::FloorSign(group)) => self.on_floor_signed(*group, &signature),
             Some(Pending::MessageSign(unsigned)) => self.on_message_signed(*unsigned, &signature),
+            Some(Pending::LocateSign(body)) => self.on_locate_signed(&body, &signature),
+            Some(Pending::RecordSign(of, body)) => self.on_record_signed(of, &body, &signature),
             other => self.put_back(op, other),
         }
     }

@@ -201,7 +201,7 @@ impl Node {
         let Some(own) = self.own.get_mut(id) else { return };
         own.acks = own.acks.saturating_add(1);
         let (acks, to, len) = (own.acks, own.to, own.len);
-        self.event(Event::Outcome(Outcome { id: *id, state: State::Sent, links: acks }));
+        self.event(Event::Outcome(Outcome { id: *id, state: State::Sent, links: acks, to: None, code: None }));
         let Destination::Multicast(group) = to else { return self.finish_quietly(id) };
         let neighbours = self.groups.get(&group).map_or(0, |group| group.neighbours.len());
         if acks == 1 {
@@ -250,10 +250,10 @@ impl Node {
         match own.to {
             Destination::Multicast(group) if own.acks == 0 => self.acknowledged(group, own.len),
             Destination::Multicast(_) => {}
-            Destination::Unicast(node) => self.outbox.remove(&node, &id),
+            Destination::Unicast(_) => return self.finish_letter(id, state),
         }
         if own.acks == 0 {
-            self.event(Event::Outcome(Outcome { id, state, links: 0 }));
+            self.event(Event::Outcome(Outcome { id, state, links: 0, to: None, code: None }));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crosscast_port::{LogId, LogItem, LogPos, StoreOp, StoreOutcome};
-use crosscast_seal::{open_payload, unwrap, wrap_prologue};
+use crosscast_seal::open_payload;
 use crosscast_wire::{Destination, Entries, Message, Payload};
 
 use crate::group::log::{Log, Tag};
@@ -214,6 +214,7 @@ impl Node {
         };
         let header = message.header();
         let bytes = entries.payload_len();
+        let (request, service) = self.letter_facts(header, &message.id());
         Some(Arc::new(Delivery {
             source,
             id: message.id(),
@@ -228,6 +229,9 @@ impl Node {
             path: tag.last.map(|(_, path)| path),
             order: header.order,
             gap,
+            request,
+            service,
+            recipients: header.recipients.clone(),
             weight: u32::try_from(bytes.max(1)).unwrap_or(u32::MAX),
         }))
     }
@@ -244,11 +248,7 @@ impl Node {
                 let content = self.groups.get(&id)?.keys.find(&sealed.key_id)?;
                 content.for_sender(id.as_bytes(), &header.from, header.instance)
             }
-            Destination::Unicast(node) => {
-                let prologue = wrap_prologue(node.as_bytes(), &self.config.node, &header.from, header.instance);
-                let content = unwrap(&self.config.prekey, &prologue, sealed.wraps.first()?)?;
-                content.for_sender(node.as_bytes(), &header.from, header.instance)
-            }
+            Destination::Unicast(_) => self.letter_key(header, &sealed)?,
         };
         let plain = open_payload(self.config.crypto.as_ref(), &key, &message.aad(), &sealed).ok()?;
         match Payload::of_plaintext(message, plain) {

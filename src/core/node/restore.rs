@@ -24,7 +24,8 @@ impl Node {
         }
         for (space, key, value) in &pairs {
             match space {
-                Space::Group | Space::Meta => {}
+                Space::Group => {}
+                Space::Meta => self.restore_meta(key, value),
                 Space::Chain => self.restore_chain(value),
                 Space::Grant => {
                     if let Some((group, entry, record)) = register::read(key, value) {
@@ -89,7 +90,7 @@ impl Node {
         let (mono, times) = (self.now.mono, self.config.times);
         if log == self.inbox_log() {
             for entry in entries {
-                self.inbox.windows.take(entry.from, entry.instance, entry.seq, entry.time);
+                self.restore_letter(&entry);
                 self.inbox.log.append(entry);
             }
             confirm(&mut self.inbox.log);

@@ -1,7 +1,7 @@
 //! A tiny driver for tests: cores joined by perfect links, effects done at once, time moved by hand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,6 +41,7 @@ pub(crate) struct Net {
     pub(crate) closed: Vec<(usize, u64)>,
     /// Verifications asked for, by host.
     pub(crate) verified: BTreeMap<usize, usize>,
+    muted: BTreeSet<(usize, u64)>,
     next_link: u64,
     inputs: VecDeque<(usize, Input)>,
 }
@@ -74,6 +75,7 @@ impl Net {
             loose: BTreeMap::new(),
             closed: Vec::new(),
             verified: BTreeMap::new(),
+            muted: BTreeSet::new(),
             next_link: 0,
             inputs: VecDeque::new(),
         };
@@ -229,6 +231,9 @@ impl Net {
                     let grant = Report::Writable { link, lane: frame.lane, bytes: bytes.max(1) };
                     self.inputs.push_back((host, Input::Link(grant)));
                 }
+                if self.muted.contains(&(host, link.0)) {
+                    return;
+                }
                 let frames: Vec<RawFrame> = frames.iter().map(received).collect();
                 self.tap.extend(frames.iter().map(|frame| (host, frame.clone())));
                 self.inputs.push_back((other, Input::Link(Report::Frames { link: LinkId(far), frames })));
@@ -266,6 +271,36 @@ impl Net {
                 return;
             }
         }
+    }
+
+    /// A host's end of its link to another.
+    pub(crate) fn link_between(&self, host: usize, other: usize) -> LinkId {
+        let found = self.wires.iter().find(|((from, _), (to, _))| *from == host && *to == other);
+        found.map(|((_, link), _)| LinkId(*link)).expect("linked")
+    }
+
+    /// What a host sends over a link is lost from now on.
+    pub(crate) fn mute(&mut self, host: usize, link: LinkId) {
+        self.muted.insert((host, link.0));
+    }
+
+    /// Slips a frame in that the other end of the link has not sent and whose answers it does not see.
+    pub(crate) fn slip(&mut self, host: usize, link: LinkId, frame: RawFrame) {
+        self.mute(host, link);
+        self.input(host, Input::Link(Report::Frames { link, frames: vec![received(&frame)] }));
+        self.muted.remove(&(host, link.0));
+    }
+
+    /// Gives a command whose answer may take its time.
+    pub(crate) fn post(&mut self, host: usize, command: Command) -> u64 {
+        self.hosts[host].next_command += 1;
+        let id = self.hosts[host].next_command;
+        self.input(host, Input::Command(CommandId(id), command));
+        id
+    }
+
+    pub(crate) fn reply(&mut self, host: usize, command: u64) -> Option<Reply> {
+        self.hosts[host].replies.remove(&command)
     }
 
     pub(crate) fn command(&mut self, host: usize, command: Command) -> Option<Reply> {

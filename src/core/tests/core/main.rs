@@ -4,11 +4,13 @@
 mod common;
 mod dials;
 mod equivocation;
+mod explicit;
 mod guards;
 mod puppet;
 mod rights;
 mod shelf;
 mod unauthorised;
+mod unicast;
 
 use bytes::Bytes;
 use common::Net;
