@@ -172,6 +172,14 @@ codes! {
     Limit = "limit" 429 Failed,
         "A limit of this node is reached: groups, readers, streams or connections.",
         "Leave or end what is not needed any more.";
+    /// A node or service that nobody could find.
+    NobodyAnswers = "nobody_answers" 404 NotReachable,
+        "No neighbour leads to that node or service, or it did not answer within ten seconds.",
+        "Check the key, and that both sides take part in a group that links them; it may be off line: try again later.";
+    /// No service of that name.
+    UnknownService = "unknown_service" 404 Failed,
+        "This node has no service of that name.",
+        "`crosscast serve` lists the services of this node.";
     /// Nobody is linked to that node.
     NotLinked = "not_linked" 503 NotReachable,
         "There is no link to that node.",

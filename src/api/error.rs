@@ -56,6 +56,9 @@ impl From<Refusal> for ApiError {
         let code = match refusal {
             Refusal::UnknownGroup => Code::UnknownGroup,
             Refusal::NotLinked => Code::NotLinked,
+            Refusal::NotFound => Code::NobodyAnswers,
+            Refusal::Recipients => Code::BadRequest,
+            Refusal::UnknownService => Code::UnknownService,
             Refusal::TooLarge => Code::TooLarge,
             Refusal::Empty => Code::Empty,
             Refusal::NotAllowed => Code::NotAllowed,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use crosscast::{Delivery, Item, LogPos};
+use crosscast_wire::ServiceId;
 use serde::{Deserialize, Serialize};
 
 use crate::params::Params;
@@ -59,6 +60,9 @@ pub(crate) fn views(delivery: &Delivery) -> impl Iterator<Item = InboxView> {
         seq: delivery.seq.0,
         time: delivery.time.0,
         payload: PayloadView::of(&entry.payload),
+        request: delivery.request,
+        service: delivery.service.map(|key| ServiceId::new(*key.as_bytes()).to_string()),
+        recipients: delivery.recipients.iter().map(ToString::to_string).collect(),
         cursor: Cursor::after_entry(delivery.cursor.0, index, count).to_string(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use crosscast::{DialError, ListenError, Status};
-use crosscast_wire::NodeId;
+use crosscast_wire::{NodeId, ServiceId};
 use serde::Serialize;
 
 use crate::params::Params;
@@ -115,6 +115,14 @@ pub(crate) async fn ping(State(app): State<App>, Path(text): Path<String>, param
 }
 
 /// Reads a NodeId from a path.
+/// The key of a node or of a service: both are sent to alike.
+pub(crate) fn recipient(text: &str) -> Result<NodeId, ApiError> {
+    match ServiceId::parse(text) {
+        Ok(service) => Ok(NodeId::new(*service.as_bytes())),
+        Err(_) => node_id(text),
+    }
+}
+
 pub(crate) fn node_id(text: &str) -> Result<NodeId, ApiError> {
     NodeId::parse(text).map_err(|error| ApiError::new(Code::BadKey, format!("`{text}`: {error}")))
 }

@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, FromRequest, Request};
 use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use bytes::Bytes;
 use crosscast::Node;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::access::Caller;
 use crate::socket::Door;
 use crate::state::{About, Shared};
-use crate::{ApiError, Code, groups, inbox, inspect, messages, rights, send, stream};
+use crate::{ApiError, Code, groups, inbox, inspect, messages, rights, send, services, stream};
 
 /// Largest body that is read as a whole, in bytes. 4 MiB: 16 full messages in one batch; more goes by stream.
 pub(crate) const BODY_MAX: usize = 4 << 20;
@@ -67,7 +67,11 @@ fn router(app: App) -> Router {
         .route("/v1/groups/{group}/messages", post(messages::publish))
         .route("/v1/groups/{group}/stream", get(stream::one_group))
         .route("/v1/stream", get(stream::many_groups))
+        .route("/v1/send", post(send::send_many))
         .route("/v1/send/{node}", post(send::send))
+        .route("/v1/services", get(services::list).post(services::serve))
+        .route("/v1/services/{name}", delete(services::unserve))
+        .route("/v1/contacts/{node}", post(services::accept))
         .route("/v1/inbox", get(inbox::list))
         .route("/v1/inbox/stream", get(stream::inbox))
         .route("/v1/inbox/ack", post(inbox::acknowledge))

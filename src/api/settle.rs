@@ -32,6 +32,18 @@ impl Patience {
     }
 }
 
+impl Patience {
+    /// Whether the caller wants to know more than that the message was accepted.
+    pub(crate) fn waits(self) -> bool {
+        self.wait != Wait::Accepted
+    }
+
+    /// How long it waits at most.
+    pub(crate) const fn most(self) -> Duration {
+        self.most
+    }
+}
+
 /// What is known of a message when the wait is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settled {

@@ -135,6 +135,26 @@ impl SentView {
     }
 }
 
+/// What became of a message for one of several recipients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentToView {
+    /// The recipient, as the caller wrote it.
+    pub node: String,
+    /// The message.
+    #[serde(flatten)]
+    pub sent: SentView,
+    /// Why, where a reason is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// What became of a message to several nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentListView {
+    /// One for each recipient, in the caller's order.
+    pub messages: Vec<SentToView>,
+}
+
 /// One message of the inbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InboxView {
@@ -149,6 +169,15 @@ pub struct InboxView {
     /// What was sent.
     #[serde(flatten)]
     pub payload: PayloadView,
+    /// Whether its sender is a stranger.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub request: bool,
+    /// The service it was sent to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Everybody it was sent to, when its sender named several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
     /// What to acknowledge, and where to resume, after it.
     pub cursor: String,
 }

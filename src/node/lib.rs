@@ -22,12 +22,13 @@ mod settings;
 mod start;
 mod store_thread;
 mod subscription;
+mod unicast;
 mod watch;
 mod work;
 
 pub use crosscast_core::{
-    Delivery, GroupView, InviteOptions, Notice, Outcome, PeerView, ReaderId, Refusal, Revoked, Since, Sizes, Source,
-    Status, Times,
+    Delivery, GroupView, InviteOptions, Notice, Outcome, PeerView, ReaderId, Refusal, Revoked, ServiceView, Since,
+    Sizes, Source, Status, Times,
 };
 pub use crosscast_port::{DialError, ListenError, LogPos, StoreError};
 pub use crosscast_store::{MemoryStore, Store};

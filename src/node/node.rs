@@ -389,7 +389,7 @@ impl Node {
     }
 
     /// Asks the core; `read` takes what is wanted out of the reply that belongs to the command.
-    async fn query<T>(&self, command: Command, read: impl FnOnce(Reply) -> Option<T>) -> Result<T, Error> {
+    pub(crate) async fn query<T>(&self, command: Command, read: impl FnOnce(Reply) -> Option<T>) -> Result<T, Error> {
         let (to, answer) = oneshot::channel();
         self.shared.intake.ask(Ask::Command { command, to }).await?;
         let reply = answer.await.map_err(|_| Error::Stopped)?;
@@ -403,7 +403,7 @@ impl Node {
         })
     }
 
-    async fn done(&self, command: Command) -> Result<(), Error> {
+    pub(crate) async fn done(&self, command: Command) -> Result<(), Error> {
         self.query(command, |_| Some(())).await
     }
 

@@ -33,7 +33,9 @@ pub use net::NetParams;
 pub use prng::{PPM, Prng};
 pub use report::Report;
 pub use run::{NODES, run_scenario, run_seed, run_traced};
-pub use scenario::{Fault, GroupPlan, HostPlan, PUBLISH_FROM, Planned, PublisherPlan, ReaderPlan, SETTLE, Scenario};
+pub use scenario::{
+    Fault, GroupPlan, HostPlan, PUBLISH_FROM, Planned, PublisherPlan, Reach, ReaderPlan, SETTLE, Scenario,
+};
 pub use trace::Trace;
 pub use violation::{Rule, Violation};
 pub use world::{Breach, Counts, Happening, HostId, HostSpec, World};

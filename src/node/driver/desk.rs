@@ -290,6 +290,8 @@ fn refusal(reply: &Reply) -> Refusal {
         | Reply::Pong { .. }
         | Reply::Status(_)
         | Reply::Peers(_)
-        | Reply::Groups(_) => Refusal::Unsupported,
+        | Reply::Groups(_)
+        | Reply::Service(_)
+        | Reply::Services(_) => Refusal::Unsupported,
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Excuses {
     pub(crate) kept_since: Micros,
     /// Messages published after this need not have arrived yet.
     pub(crate) until: Micros,
+    /// Until then a node that has taken a message to pass it on may have been lost with it.
+    pub(crate) transit_until: Micros,
     /// When their life must have lasted to.
     pub(crate) end: Micros,
 }
@@ -41,8 +43,8 @@ impl Excuses {
         losses.any(|(host, _, _)| (*host == fact.host) == publisher)
     }
 
-    /// Why nobody may expect a message, whoever its reader is.
-    fn cause(&self, fact: &Fact) -> Option<&'static str> {
+    /// Why a message may be missing at a host.
+    fn cause(&self, fact: &Fact, host: HostId) -> Option<&'static str> {
         if fact.at > self.until {
             return Some("late");
         }
@@ -52,11 +54,18 @@ impl Excuses {
         if fact.at.saturating_add(fact.life_ms.saturating_mul(1_000)) < self.end.saturating_add(LIFE_SPARE) {
             return Some("life");
         }
-        match fact.state {
+        let (state, links) = match fact.to {
+            To::List(_) => (fact.told.get(&host).copied(), u32::from(fact.told.get(&host) == Some(&State::Sent))),
+            To::Group(_) | To::Host(_) => (fact.state, fact.links),
+        };
+        match state {
             Some(State::Expired | State::Refused | State::Dropped) => return Some("told"),
             Some(State::Accepted | State::Sent | State::Stored | State::Delivered) | None => {}
         }
-        let lost = if fact.links > 0 {
+        if links > 0 && !matches!(fact.to, To::Group(_)) && fact.at < self.transit_until {
+            return Some("transit");
+        }
+        let lost = if links > 0 {
             // A next hop has it on its disk, unless that lost something too.
             self.lost_by(fact, true) && self.lost_by(fact, false)
         } else {
@@ -78,11 +87,11 @@ impl Ledger {
     pub(crate) fn check_end(&self, excuses: &Excuses) -> Result<Finding, Broken> {
         let mut finding = Finding::default();
         for (id, fact) in &self.messages {
-            let cause = excuses.cause(fact);
             for ((host, stream), chain) in &self.chains {
                 if !stream.takes(fact.to, *host) || chain.since > fact.at {
                     continue;
                 }
+                let cause = excuses.cause(fact, *host);
                 if chain.has(id) {
                     finding.arrived = finding.arrived.saturating_add(u64::from(cause.is_none()));
                     continue;

@@ -16,6 +16,8 @@ pub(crate) enum To {
     Group(usize),
     /// One host.
     Host(HostId),
+    /// Several hosts in one message: bit n is host n.
+    List(u64),
 }
 
 /// One entry as its publisher handed it in.
@@ -52,11 +54,34 @@ pub(crate) struct Fact {
     /// What its publisher was last told.
     pub(crate) state: Option<State>,
     pub(crate) links: u32,
+    /// The same for each recipient of a list.
+    pub(crate) told: BTreeMap<HostId, State>,
+}
+
+impl To {
+    /// A list of hosts, of which there are at most 64.
+    pub(crate) fn list(hosts: &[HostId]) -> Self {
+        Self::List(hosts.iter().fold(0, |bits, host| bits | bit(*host)))
+    }
+
+    /// Whether a host is named, alone or with others.
+    pub(crate) fn names(self, host: HostId) -> bool {
+        match self {
+            Self::Group(_) => false,
+            Self::Host(to) => to == host,
+            Self::List(bits) => bits & bit(host) != 0,
+        }
+    }
+}
+
+fn bit(host: HostId) -> u64 {
+    1u64.checked_shl(host.0).unwrap_or(0)
 }
 
 impl Fact {
-    pub(crate) const fn new(to: To, host: HostId, run: u64, at: Micros, wall_ms: u64, life_ms: u64) -> Self {
-        Self { to, host, run, at, wall_ms, life_ms, entries: BTreeMap::new(), seq: None, state: None, links: 0 }
+    pub(crate) fn new(to: To, host: HostId, run: u64, at: Micros, wall_ms: u64, life_ms: u64) -> Self {
+        let (entries, told) = (BTreeMap::new(), BTreeMap::new());
+        Self { to, host, run, at, wall_ms, life_ms, entries, seq: None, state: None, links: 0, told }
     }
 }
 

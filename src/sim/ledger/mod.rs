@@ -41,8 +41,8 @@ impl Stream {
     fn takes(self, to: To, host: HostId) -> bool {
         match (self, to) {
             (Self::Group(number) | Self::Tail(number), To::Group(group)) => number == group,
-            (Self::Inbox, To::Host(to)) => to == host,
-            (Self::Group(_) | Self::Tail(_), To::Host(_)) | (Self::Inbox, To::Group(_)) => false,
+            (Self::Inbox, to) => to.names(host),
+            (Self::Group(_) | Self::Tail(_), To::Host(_) | To::List(_)) => false,
         }
     }
 }
@@ -126,13 +126,24 @@ impl Ledger {
     /// # Errors
     /// What it was told is not so.
     pub(crate) fn outcome(&mut self, host: HostId, run: u64, wall_ms: u64, outcome: Outcome) -> Result<(), Broken> {
-        let Outcome { id, state, links } = outcome;
+        let Outcome { id, state, links, to, code: _ } = outcome;
+        let recipient = to.and_then(|node| self.nodes.get(&node)).and_then(|hosts| hosts.first()).copied();
         let broken = |what: String| Err((Rule::Outcome, what));
         let Some(fact) = self.messages.get_mut(&id) else {
             return broken(format!("n{} was told {state} of {id:?}, which nobody published", host.0));
         };
         if fact.host != host || fact.run != run {
             return broken(format!("n{} was told {state} of {id:?}, which n{} published", host.0, fact.host.0));
+        }
+        if let Some(recipient) = recipient {
+            if !fact.to.names(recipient) {
+                return broken(format!("n{} was told {state} of {id:?} for n{}", host.0, recipient.0));
+            }
+            let before = fact.told.insert(recipient, state);
+            if before.is_some_and(|before| before != state) {
+                return broken(format!("{id:?} was told {before:?} and {state} for n{}", recipient.0));
+            }
+            return Ok(());
         }
         let group = matches!(fact.to, To::Group(_));
         match state {

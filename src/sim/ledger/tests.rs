@@ -74,6 +74,9 @@ fn delivery(number: u64, payload: &Bytes) -> Delivery {
         path: None,
         order: Order::Fifo,
         gap: false,
+        request: false,
+        service: None,
+        recipients: Vec::new(),
         weight: 100,
     }
 }
@@ -230,7 +233,9 @@ fn a_crash_excuses_only_what_no_next_hop_had() {
     let excused = Ok(finding(0, &["crash"]));
     assert_eq!((end(&ledger, &killed), end(&ledger, &dark)), (excused.clone(), excused.clone()));
     assert_eq!((end(&ledger, &another_run), end(&ledger, &earlier)), (Err(Rule::Lost), Err(Rule::Lost)));
-    ledger.outcome(SENDER, 1, 1_000, Outcome { id: id(1), state: State::Sent, links: 1 }).unwrap();
+    ledger
+        .outcome(SENDER, 1, 1_000, Outcome { id: id(1), state: State::Sent, links: 1, to: None, code: None })
+        .unwrap();
     assert_eq!((end(&ledger, &killed), end(&ledger, &dark)), (Err(Rule::Lost), Err(Rule::Lost)), "a next hop has it");
     assert_eq!(end(&ledger, &elsewhere), Err(Rule::Lost), "another group's log");
     assert_eq!(end(&ledger, &darker), excused, "the next hop may have lost it");
@@ -254,7 +259,7 @@ fn an_untrue_outcome_is_seen() {
     let told = |host, run, wall_ms, number, state, links| {
         let mut ledger = ledger();
         publish(&mut ledger, 1, 0);
-        rule(ledger.outcome(host, run, wall_ms, Outcome { id: id(number), state, links }))
+        rule(ledger.outcome(host, run, wall_ms, Outcome { id: id(number), state, links, to: None, code: None }))
     };
     assert_eq!(told(SENDER, 1, 1_000, 1, State::Sent, 1), None);
     assert_eq!(told(SENDER, 1, 1_000, 1, State::Sent, 0), Some(Rule::Outcome), "sent to nobody");

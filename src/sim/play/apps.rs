@@ -8,7 +8,7 @@ use crate::agenda::{MILLI, Micros};
 use crate::ledger::{Broken, Sent, Stream, To, payload};
 use crate::machine::Machine;
 use crate::prng::PPM;
-use crate::scenario::{PublisherPlan, ReaderPlan};
+use crate::scenario::{PublisherPlan, Reach, ReaderPlan};
 use crate::violation::Rule;
 use crate::world::HostId;
 
@@ -40,6 +40,11 @@ impl<M: Machine> Play<'_, M> {
         let attached = self.scenario.edges.iter().filter(|(dialer, _)| *dialer == host);
         for locator in attached.filter_map(|(_, listener)| locator(*listener)).collect::<Vec<_>>() {
             self.ask(host, Command::Attach { locator }, Asked::Done);
+        }
+        if self.scenario.hosts.get(host.0 as usize).is_some_and(|plan| plan.accepts) {
+            for node in self.scenario.host_ids().filter_map(|other| self.world.node(other)).collect::<Vec<_>>() {
+                self.ask(host, Command::Accept { node }, Asked::Accept);
+            }
         }
         self.read_stream(host, Stream::Inbox);
         for (number, plan) in self.scenario.groups.iter().enumerate() {
@@ -189,15 +194,29 @@ impl<M: Machine> Play<'_, M> {
         }
         // A letter to a key that two machines have may go to either.
         let twin = |host: &HostId| self.scenario.twins.is_some_and(|(a, b)| *host == a || *host == b);
-        let neighbours: Vec<HostId> = self.scenario.neighbours(host).into_iter().filter(|to| !twin(to)).collect();
-        if twin(&host) {
+        let reach = self.scenario.hosts.get(host.0 as usize).map_or(Reach::Neighbours, |plan| plan.reach);
+        let all: Vec<HostId> = match reach {
+            Reach::Neighbours => self.scenario.neighbours(host).into_iter().collect(),
+            Reach::Anybody | Reach::Lists => self.scenario.host_ids().filter(|to| *to != host).collect(),
+        };
+        let mut others: Vec<HostId> = all.into_iter().filter(|to| !twin(to)).collect();
+        if twin(&host) || others.is_empty() || !self.world.is_up(host) {
             return;
         }
-        let Some(to) = self.prng.pick(&neighbours).copied() else { return };
-        let Some(node) = self.world.node(to).filter(|_| self.world.is_up(host)) else { return };
+        self.prng.shuffle(&mut others);
+        let most = if reach == Reach::Lists { others.len().min(LIST_MAX) as u64 } else { 1 };
+        others.truncate(usize::try_from(self.prng.range(1, most)).unwrap_or(1));
+        let nodes: Vec<_> = others.iter().filter_map(|to| self.world.node(*to)).collect();
         let len = usize::try_from(self.prng.range(8, 4_000)).unwrap_or(8);
-        let token = self.token(host, To::Host(to), len, self.scenario.times.window_ms);
-        let command = Command::Send { to: node, payload: payload(token, len), life_ms: None };
+        let Some((first, node)) = others.first().copied().zip(nodes.first().copied()) else { return };
+        let to = if reach == Reach::Lists { To::list(&others) } else { To::Host(first) };
+        let token = self.token(host, to, len, self.scenario.times.window_ms);
+        let payload = payload(token, len);
+        let command = if reach == Reach::Lists {
+            Command::SendMany { to: nodes, payload, life_ms: None }
+        } else {
+            Command::Send { to: node, payload, life_ms: None }
+        };
         self.ask(host, command, Asked::Publish(vec![token]));
     }
 
@@ -249,3 +268,6 @@ impl<M: Machine> Play<'_, M> {
 
 /// What a log may weigh beyond its window: a few full messages that came with one commit.
 pub(super) const WINDOW_SPARE: u64 = 2 << 20;
+
+/// Most hosts in a list: enough for several next hops.
+const LIST_MAX: usize = 6;

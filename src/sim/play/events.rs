@@ -67,7 +67,7 @@ impl<M: Machine> Play<'_, M> {
             (Asked::Peers, Reply::Peers(peers)) => return self.check_peers(host, &peers),
             (Asked::Groups, Reply::Groups(groups)) => return self.check_groups(host, &groups),
             (Asked::Status, Reply::Status(status)) => return self.count_rejects(host, &status.rejects),
-            (Asked::Done, Reply::Done) => {}
+            (Asked::Done | Asked::Accept, Reply::Done) => {}
             (asked, Reply::Refused(refusal)) => return self.on_refused(host, asked, refusal),
             (asked, reply) => {
                 return Err((Rule::Command, format!("n{} answered {asked:?} by {reply:?}", host.0)));
@@ -113,13 +113,14 @@ impl<M: Machine> Play<'_, M> {
                 self.read_stream(host, *stream);
             }
             (Asked::Publish(tokens), Refusal::Busy | Refusal::Limit) => self.ledger.refused(tokens),
-            (Asked::Publish(tokens), Refusal::NotLinked) => self.ledger.refused(tokens),
+            (Asked::Publish(tokens), Refusal::NotLinked | Refusal::NotFound) => self.ledger.refused(tokens),
+
             (Asked::Publish(tokens), Refusal::UnknownGroup) if self.lost_power(host) => self.ledger.refused(tokens),
             (Asked::Join(number), _) if store => {
                 let at = self.world.now().saturating_add(SECOND);
                 self.at(at, Action::Join(host, *number));
             }
-            (Asked::AckInbox(_), _) if store => {}
+            (Asked::AckInbox(_) | Asked::Accept, _) if store => {}
             (Asked::Publish(tokens), _) if store => self.ledger.refused(tokens),
             _ => return Err((Rule::Command, format!("n{} refused {asked:?}: {refusal:?}", host.0))),
         }

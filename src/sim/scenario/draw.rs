@@ -10,7 +10,7 @@ use crosscast_core::{Sizes, Times};
 use crosscast_wire::{Class, Policy};
 
 use super::{
-    Fault, GroupPlan, HostPlan, PUBLISH_FROM, Planned, PublisherPlan, RECONNECT, ReaderPlan, SETTLE, Scenario,
+    Fault, GroupPlan, HostPlan, PUBLISH_FROM, Planned, PublisherPlan, RECONNECT, Reach, ReaderPlan, SETTLE, Scenario,
 };
 use crate::agenda::{MILLI, SECOND};
 use crate::disk::DiskMode;
@@ -96,7 +96,13 @@ fn host(prng: &mut Prng) -> HostPlan {
         starts: prng.below(800 * MILLI),
         skew_ms: i64::try_from(prng.below(40_000)).unwrap_or(0).saturating_sub(20_000),
         fast_aes: prng.chance(PPM / 2),
-        sends_every: prng.chance(PPM / 3).then(|| prng.range(SECOND, 8 * SECOND)),
+        sends_every: prng.chance(PPM / 2).then(|| prng.range(SECOND, 8 * SECOND)),
+        reach: match prng.below(3) {
+            0 => Reach::Neighbours,
+            1 => Reach::Anybody,
+            _ => Reach::Lists,
+        },
+        accepts: prng.chance(PPM * 2 / 3),
     }
 }
 

@@ -27,6 +27,21 @@ pub struct HostPlan {
     pub fast_aes: bool,
     /// Mean time between its unicast messages to neighbours; none are sent without.
     pub sends_every: Option<Micros>,
+    /// Whom it sends to.
+    pub reach: Reach,
+    /// Whether it takes messages of everybody as those of people it knows.
+    pub accepts: bool,
+}
+
+/// Whom a host sends unicast messages to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Hosts it is linked with.
+    Neighbours,
+    /// Any host, over whatever lies between.
+    Anybody,
+    /// Several hosts at once, in one message.
+    Lists,
 }
 
 /// One publisher.
