@@ -27,7 +27,7 @@ pub(super) fn run(site: &Site, size: Size) -> Result<Verdict> {
     }
     let [maker, first, second, mole] = &members[..] else { unreachable!("four were made") };
     maker.json(&["group", "create", GROUP, "--policy", "capability"])?;
-    let relay = maker.json(&["group", "invite", GROUP, "--rights", "relay,subscribe"])?;
+    let relay = maker.json(&["group", "invite", GROUP, "--rights", "relay"])?;
     router.json(&["group", "join", ticket(&relay)?])?;
     for member in [first, second, mole] {
         let invite = maker.json(&["group", "invite", GROUP])?;

@@ -131,6 +131,11 @@ impl Group {
         self.sealing_key().is_some_and(|id| self.keys.find(&id).is_none())
     }
 
+    /// Whether that key is missing to somebody who may have it.
+    pub(crate) fn awaits_key(&self, now: WallMillis) -> bool {
+        self.lacks_key() && self.may(Rights::PUBLISH | Rights::SUBSCRIBE, now)
+    }
+
     /// What the store keeps of it.
     pub(crate) fn encode_state(&self) -> Vec<u8> {
         state::encode(self)

@@ -75,7 +75,7 @@ impl Node {
         if (!stands || now.0 >= half) && group.secret.is_none() {
             return Some(Purpose::Renew);
         }
-        group.lacks_key().then_some(Purpose::Key)
+        group.awaits_key(now).then_some(Purpose::Key)
     }
 
     /// Asks for what is wished, not more often than it is worth.
@@ -297,7 +297,7 @@ impl Node {
         let Some(group) = self.groups.get(&fields.group) else { return false };
         let Some(chain) = &fields.chain else { return false };
         let standing = crate::auth::standing::Standing::of(chain);
-        let may = standing.allows(Rights::SUBSCRIBE, self.now.wall, group.floor.as_ref());
+        let may = standing.allows(Rights::PUBLISH | Rights::SUBSCRIBE, self.now.wall, group.floor.as_ref());
         if group.lacks_key() || !may || chain.subject() != fields.node {
             return false;
         }

@@ -209,7 +209,10 @@ impl Node {
     ) {
         let Some(group) = self.groups.get(&id) else { return };
         let Some(floor) = group.floor.clone() else { return };
-        let keys = group.keys.iter().filter(|_| refusal.is_none());
+        // Whoever only relays is not told what it carries.
+        let blind =
+            chain.as_ref().is_some_and(|chain| chain.rights().common(Rights::PUBLISH | Rights::SUBSCRIBE).is_empty());
+        let keys = group.keys.iter().filter(|_| refusal.is_none() && !blind);
         let fields = GrantFields {
             group: id,
             request,

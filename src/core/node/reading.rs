@@ -6,6 +6,7 @@ use crosscast_port::{LogId, LogItem, LogPos, StoreOp, StoreOutcome};
 use crosscast_seal::open_payload;
 use crosscast_wire::{Destination, Entries, Message, Payload};
 
+use crate::group::Group;
 use crate::group::log::{Log, Tag};
 use crate::group::reader::Reader;
 use crate::{CommandId, Delivery, Event, Node, ReaderId, Refusal, Reject, Reply, Since, Source, limits};
@@ -107,7 +108,8 @@ impl Node {
     /// Whether a message is sealed under a key that this node is about to get: it is not for skipping.
     fn is_locked(&self, source: Source, message: &Message) -> bool {
         let Source::Group(id) = source else { return false };
-        let Some(group) = self.groups.get(&id).filter(|group| group.lacks_key()) else { return false };
+        let awaits = |group: &&Group| group.awaits_key(self.now.wall);
+        let Some(group) = self.groups.get(&id).filter(awaits) else { return false };
         match Payload::of_message(message) {
             Ok(Payload::Sealed(sealed)) => group.keys.find(&sealed.key_id).is_none(),
             Ok(Payload::Entries(_) | Payload::Nested(_) | Payload::Manifest(_)) | Err(_) => false,
