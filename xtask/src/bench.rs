@@ -21,7 +21,7 @@ use bars::Bar;
 use results::Results;
 
 const MANIFEST: &str = "interop-tests/bench/peers/Cargo.toml";
-/// Where results are kept that the documents show and the proofs read.
+/// Where results are kept that the document shows and the proofs read.
 const RESULTS: &str = "docs/performance.jsonl";
 const PICTURE: &str = "docs/performance.svg";
 const DOCUMENT: &str = "docs/performance.md";
@@ -99,10 +99,10 @@ pub(crate) fn main(args: &[String]) -> Result<bool> {
     if let Some(id) = &options.bar {
         return one(&bars, id);
     }
-    println!("{}", table::all(&results, &bars));
     if options.docs {
         write_docs(&workspace.root, &results, &bars)?;
     }
+    println!("{}", table::all(&results, &bars));
     println!("{}", file.display());
     Ok(true)
 }

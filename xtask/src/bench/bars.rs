@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn of(entries: Vec<Entry>, id: &str) -> Bar {
-        let results = Results { rounds: Vec::new(), entries };
+        let results = Results { entries, ..Results::default() };
         bars(&results).into_iter().find(|bar| bar.id == id).unwrap()
     }
 

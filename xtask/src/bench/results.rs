@@ -10,6 +10,8 @@ pub(crate) struct Results {
     pub(crate) rounds: Vec<Round>,
     /// Medians over the rounds, in the order of the file.
     pub(crate) entries: Vec<Entry>,
+    /// Cases of which no round was kept: something was lost, or the rate was not.
+    pub(crate) nothing: Vec<Entry>,
 }
 
 /// One round.
@@ -65,7 +67,7 @@ pub(crate) struct Entry {
 }
 
 impl Results {
-    /// Reads a file; results of which every round failed are left out.
+    /// Reads a file; cases that came to nothing are kept apart.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut results = Self::default();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -77,7 +79,7 @@ impl Results {
                 Some(_) | None => {}
             }
         }
-        results.entries.retain(|entry| entry.rounds > 0);
+        (results.entries, results.nothing) = results.entries.into_iter().partition(|entry| entry.rounds > 0);
         Ok(results)
     }
 
@@ -159,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_read_line_by_line_and_what_failed_is_left_out() {
+    fn a_file_is_read_line_by_line_and_what_came_to_nothing_is_kept_apart() {
         let text = "{\"kind\":\"round\",\"secs\":9.5,\"load_start\":[0.5,1,2],\"load_end\":[2,1,2],\"cores\":2}\n\n\
             {\"kind\":\"result\",\"mode\":\"full\",\"system\":\"nats\",\"size\":64,\"fanout\":10,\"rounds\":5,\
              \"cpu_s_per_million\":1.5,\"cpu\":{\"publisher\":0.25,\"router\":1,\"subscribers\":0.25},\"cpu_totals\":[1.5,1.25,2]}\n\
@@ -170,6 +172,7 @@ mod tests {
         assert_eq!((nats.rounds, nats.cpu_total, nats.cpu.router), (5, 1.5, 1.0));
         assert_eq!(nats.cpu_range, (1.25, 2.0));
         assert_eq!(results.full("zenoh", 64, 10), None);
+        assert_eq!(results.nothing.iter().map(|entry| entry.system.as_str()).collect::<Vec<_>>(), ["zenoh"]);
         assert!(Results::parse("{").is_err());
     }
 }

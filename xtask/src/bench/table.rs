@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::ROUNDS_MIN;
 use super::bars::{Bar, Unit};
 use super::results::{Entry, Results, Three};
 
@@ -12,6 +13,7 @@ pub(crate) fn all(results: &Results, bars: &[Bar]) -> String {
     full(&mut text, results);
     latency(&mut text, results);
     many(&mut text, results);
+    nothing(&mut text, results);
     machine(&mut text, results);
     text
 }
@@ -26,7 +28,7 @@ fn goals(text: &mut String, bars: &[Bar]) {
     if bars.iter().all(|bar| bar.value.is_none()) {
         return;
     }
-    line(text, format_args!("### The goals\n"));
+    line(text, format_args!("### The goals\n\nOurs divided by theirs, in the same run; an aim is beyond its bar.\n"));
     line(text, format_args!("| Crosscast and | measured | bar | aim | met | entries a message | rounds |"));
     line(text, format_args!("|---|---|---|---|---|---|---|"));
     for bar in bars {
@@ -185,11 +187,25 @@ fn many(text: &mut String, results: &Results) {
     text.push('\n');
 }
 
+/// What has no figures, so that a missing row is not taken for one that nobody wanted.
+fn nothing(text: &mut String, results: &Results) {
+    let name = |entry: &Entry| {
+        let (mode, system, size, fanout) = (&entry.mode, &entry.system, bytes(entry.size), entry.fanout);
+        let rate = if entry.rate > 0 { format!(" at {}/s", thousands(entry.rate as f64)) } else { String::new() };
+        format!("{mode} {system} {size}, fan-out {fanout}{rate}")
+    };
+    let names: Vec<String> = results.nothing.iter().map(name).collect();
+    if !names.is_empty() {
+        let names = names.join("; ");
+        line(text, format_args!("No round in which nothing was lost and the rate was kept: {names}.\n"));
+    }
+}
+
 fn machine(text: &mut String, results: &Results) {
     let Some(last) = results.rounds.last() else { return };
     let load = results.rounds.iter().map(|round| format!("{:.1} – {:.1}", round.load.0, round.load.1));
     let secs: f64 = results.rounds.iter().map(|round| round.secs).sum();
-    let (number, load) = (results.rounds.len(), load.collect::<Vec<_>>().join(", "));
+    let (number, load) = (results.rounds.len() as u64, load.collect::<Vec<_>>().join(", "));
     let (cores, minutes) = (last.cores, secs / 60.0);
     line(
         text,
@@ -198,6 +214,9 @@ fn machine(text: &mut String, results: &Results) {
              The bench itself keeps the cores busy."
         ),
     );
+    if number < ROUNDS_MIN {
+        line(text, format_args!("\n**Fewer than {ROUNDS_MIN} rounds: a trial, no figures to quote.**"));
+    }
 }
 
 #[cfg(test)]
@@ -225,9 +244,10 @@ mod tests {
     fn a_table_has_only_what_was_measured() {
         let entry =
             Entry { mode: "full".into(), system: "nats".into(), size: 1024, fanout: 10, rounds: 1, ..Entry::default() };
-        let results = Results { rounds: Vec::new(), entries: vec![entry] };
+        let results = Results { entries: vec![entry.clone()], nothing: vec![entry], ..Results::default() };
         let text = all(&results, &bars(&results));
         assert!(text.contains("| 1 KiB, 10 | nats | 0.00 |"), "{text}");
+        assert!(text.contains("nothing was lost and the rate was kept: full nats 1 KiB, fan-out 10."), "{text}");
         assert!(!text.contains("Latency") && !text.contains("goals"), "{text}");
     }
 }
