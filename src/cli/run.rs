@@ -134,8 +134,8 @@ fn tell(notice: &Notice) {
         Notice::Pinned { locator, node } => {
             tracing::info!(%locator, %node, "first key seen there is expected from now on")
         }
-        Notice::Equivocated { node, instance, group } => {
-            tracing::warn!(%node, %instance, %group, "a sender claimed one number twice; that run of it is not heard for a day");
+        Notice::Equivocated { node, group, .. } => {
+            tracing::warn!(%node, %group, "a sender claimed one number twice; that run of it is not heard for a day");
         }
         Notice::ClockSkew { node, skew_ms } => tracing::warn!(%node, skew_ms, "a peer's clock differs"),
         Notice::RightsLost { group } => {
