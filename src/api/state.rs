@@ -173,10 +173,7 @@ impl Shared {
             | Notice::ClockSkew { .. }
             | Notice::Equivocated { .. }
             | Notice::RightsLost { .. }
-            | Notice::Equivocated { .. }
-            | Notice::RightsLost { .. }
             | Notice::NotFound { .. }
-            | Notice::StoreFailed { .. } => return,
             | Notice::StoreFailed { .. } => return,
             // The enum is open; what it gains speaks of other things until somebody looks.
             _ => return,
