@@ -49,11 +49,13 @@ pub(crate) enum Verb {
     Pub(PubArgs),
     /// Print what is published to groups
     Sub(SubArgs),
-    /// Send TEXT, or standard input, to nodes
+    /// Send TEXT, or standard input, to nodes and services, in one message
     Send(SendArgs),
+    /// Have a service under a key of its own; print the key. Without NAME, list them
+    Serve(ServeArgs),
     /// List what was sent to this node
     Inbox(InboxArgs),
-    /// Show this node's key
+    /// Show, export, import or replace this node's key
     #[command(subcommand)]
     Key(KeyVerb),
     /// Check or show the configuration
@@ -282,7 +284,7 @@ pub(crate) struct SubArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// NodeIds, separated by commas
+    /// Keys of nodes or services, separated by commas: at most 32
     #[arg(value_name = "KEY[,KEY..]")]
     pub(crate) nodes: String,
     /// What to send; without it, all of standard input
@@ -303,12 +305,36 @@ pub(crate) struct InboxArgs {
     /// Acknowledge what was printed: it is not listed again
     #[arg(long)]
     pub(crate) ack: bool,
+    /// Take this node for no stranger any more, and list nothing
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["follow", "ack"])]
+    pub(crate) accept: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// A local name; the same name has the same key again
+    pub(crate) name: Option<String>,
+    /// Give the service and its key up
+    #[arg(long)]
+    pub(crate) stop: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyVerb {
     /// Print the NodeId of the home folder's identity
     Show,
+    /// Write a copy of the secret key to a new file that only its owner can read
+    Export {
+        /// The file; `-` is standard output, unless that is a terminal
+        file: PathBuf,
+    },
+    /// Make an exported key the identity of a home folder that has none
+    Import {
+        /// The file; `-` is standard input
+        file: PathBuf,
+    },
+    /// Replace the key by a new one, and say with both that it takes the old one's place; the old key file is kept
+    Rotate,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use crosscast_api::Code;
-use crosscast_api::view::{InboxView, PayloadView, SentView};
+use crosscast_api::view::{InboxView, PayloadView, SentListView, SentToView, SentView};
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
@@ -14,49 +14,52 @@ use crate::publish::{all_of_standard_input, wait_word};
 /// Largest message in bytes: an entry's limit.
 const MESSAGE_MAX: u64 = 64 << 10;
 
+/// What `POST /v1/send` takes.
 #[derive(Debug, Serialize)]
-struct SentTo {
-    node: String,
+struct ToMany<'a> {
+    to: &'a [&'a str],
     #[serde(flatten)]
-    sent: SentView,
+    payload: PayloadView,
 }
 
-#[derive(Debug, Serialize)]
-struct SentToAll {
-    messages: Vec<SentTo>,
-}
-
-/// Sends to each node in turn.
+/// Sends to one node, or one message to several.
 pub(crate) async fn send(client: &Client, args: SendArgs, context: &mut Context) -> Result<(), Failure> {
     let payload = match args.text {
         Some(text) => Bytes::from(text),
         None => all_of_standard_input(MESSAGE_MAX)?,
     };
-    let mut sent = Vec::new();
-    for node in args.nodes.split(',').map(str::trim) {
-        let mut query = vec![format!("wait={}", wait_word(args.wait))];
-        query.extend(client.wait_ms().map(|wait| format!("timeout_ms={wait}")));
-        query.extend(args.life.map(|life| format!("life_ms={}", life.as_millis())));
-        let path = format!("/v1/send/{}?{}", escaped(node), query.join("&"));
-        let view: SentView = client.post(&path, payload.clone()).await?;
-        if !context.json {
-            context.out.line(&format!("{} {}", view.id, view.state))?;
+    let nodes: Vec<&str> = args.nodes.split(',').map(str::trim).collect();
+    let mut query = vec![format!("wait={}", wait_word(args.wait))];
+    query.extend(client.wait_ms().map(|wait| format!("timeout_ms={wait}")));
+    query.extend(args.life.map(|life| format!("life_ms={}", life.as_millis())));
+    let query = query.join("&");
+    let sent = match nodes.as_slice() {
+        [node] => {
+            let sent: SentView = client.post(&format!("/v1/send/{}?{query}", escaped(node)), payload).await?;
+            vec![SentToView { node: (*node).to_owned(), sent, code: None }]
         }
-        sent.push(SentTo { node: node.to_owned(), sent: view });
-    }
+        nodes => {
+            let body = ToMany { to: nodes, payload: PayloadView::of(&payload) };
+            let list: SentListView = client.post_json(&format!("/v1/send?{query}"), &body).await?;
+            list.messages
+        }
+    };
     let ending = ending(&sent, args.wait, context.json);
-    if context.json {
-        match sent.as_slice() {
-            [only] => context.out.json(&only.sent)?,
-            _ => context.out.json(&SentToAll { messages: sent })?,
-        }
+    match sent.as_slice() {
+        [only] if context.json => context.out.json(&only.sent)?,
+        _ if context.json => context.out.json(&SentListView { messages: sent })?,
+        [only] => context.out.line(&format!("{} {}", only.sent.id, only.sent.state))?,
+        all => all.iter().try_for_each(|one| {
+            let code = one.code.as_ref().map(|code| format!(" {code}")).unwrap_or_default();
+            context.out.line(&format!("{} {} {}{code}", one.sent.id, one.sent.state, one.node))
+        })?,
     }
     ending
 }
 
-fn ending(sent: &[SentTo], wait: WaitArg, json: bool) -> Result<(), Failure> {
-    for SentTo { node, sent } in sent {
-        let code = match sent.state.as_str() {
+fn ending(sent: &[SentToView], wait: WaitArg, json: bool) -> Result<(), Failure> {
+    for SentToView { node, sent, code } in sent {
+        let failure = match sent.state.as_str() {
             "accepted" if wait == WaitArg::Sent => {
                 let cause = format!("{node} has not acknowledged it yet");
                 Failure::new(Code::NotAcknowledged, cause).tell_notice(json);
@@ -67,7 +70,8 @@ fn ending(sent: &[SentTo], wait: WaitArg, json: bool) -> Result<(), Failure> {
             "dropped" => Code::Dropped,
             _ => continue,
         };
-        return Err(Failure::new(code, format!("message {} to {node} was {}", sent.id, sent.state)));
+        let why = code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+        return Err(Failure::new(failure, format!("message {} to {node} was {}{why}", sent.id, sent.state)));
     }
     Ok(())
 }
@@ -86,6 +90,12 @@ struct Message {
     time: u64,
     #[serde(flatten)]
     payload: PayloadView,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    request: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recipients: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +113,9 @@ struct Acknowledged {}
 
 /// Lists the inbox, or follows it.
 pub(crate) async fn inbox(client: Client, args: &InboxArgs, context: &mut Context) -> Result<(), Failure> {
+    if let Some(node) = &args.accept {
+        return crate::services::accept(&client, node, context).await;
+    }
     if args.follow {
         let work = follow(client.clone(), args.ack, context);
         return client.within(work).await;
@@ -151,13 +164,15 @@ async fn acknowledge(client: &Client, through: Option<String>) -> Result<(), Fai
 }
 
 fn message(view: InboxView) -> Message {
-    let InboxView { id, from, seq, time, payload, cursor: _ } = view;
-    Message { id, from, seq, time, payload }
+    let InboxView { id, from, seq, time, payload, request, service, recipients, cursor: _ } = view;
+    Message { id, from, seq, time, payload, request, service, recipients }
 }
 
 fn show(view: &InboxView, context: &mut Context) -> Result<(), Failure> {
     let strange = || Failure::new(Code::Internal, "a message of the daemon does not parse");
     let payload = view.payload.bytes().ok_or_else(strange)?;
-    context.out.write(format!("{} ", view.from).as_bytes())?;
+    let mark = if view.request { "request " } else { "" };
+    let service = view.service.as_ref().map(|service| format!("{service} ")).unwrap_or_default();
+    context.out.write(format!("{} {mark}{service}", view.from).as_bytes())?;
     context.out.payload(&payload)
 }

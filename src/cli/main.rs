@@ -20,6 +20,7 @@ mod out;
 mod publish;
 mod rights;
 mod run;
+mod services;
 mod subscribe;
 mod topic;
 mod wings;
@@ -30,7 +31,7 @@ use clap::Parser as _;
 use crosscast::Home;
 use crosscast_api::{ApiError, Code, Exit};
 
-use crate::args::{Cli, ConfigVerb, Global, KeyVerb, Verb};
+use crate::args::{Cli, ConfigVerb, Global, Verb};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::out::Out;
@@ -75,7 +76,7 @@ fn verb(cli: Cli) -> Result<(), Failure> {
     match verb {
         Verb::Init(args) => init::init(&home(&global)?, &args, &mut Context::new(&global)),
         Verb::Run(args) => run::run(&home(&global)?, &args),
-        Verb::Key(KeyVerb::Show) => key::show(&home(&global)?, &mut Context::new(&global)),
+        Verb::Key(verb) => key::key(&home(&global)?, &verb, &mut Context::new(&global)),
         Verb::Config(ConfigVerb::Check) => config::check(&home(&global)?, &mut Context::new(&global)),
         Verb::Config(ConfigVerb::Show) => config::show(&home(&global)?, &mut Context::new(&global)),
         Verb::Explain(args) => explain::explain(args.code.as_deref(), &mut Context::new(&global)),
@@ -87,6 +88,7 @@ fn verb(cli: Cli) -> Result<(), Failure> {
         Verb::Pub(args) => ask(&global, async |client, context| publish::publish(&client, args, context).await),
         Verb::Sub(args) => ask(&global, async |client, context| subscribe::subscribe(client, &args, context).await),
         Verb::Send(args) => ask(&global, async |client, context| inbox::send(&client, args, context).await),
+        Verb::Serve(args) => ask(&global, async |client, context| services::serve(&client, args, context).await),
         Verb::Inbox(args) => ask(&global, async |client, context| inbox::inbox(client, &args, context).await),
     }
 }

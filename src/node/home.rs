@@ -84,6 +84,12 @@ impl Home {
         self.dir.join("identity.key")
     }
 
+    /// The record that names the key as another's successor, where the key was rotated.
+    #[must_use]
+    pub fn successor(&self) -> PathBuf {
+        self.dir.join("identity.successor")
+    }
+
     /// The store's folder.
     #[must_use]
     pub fn store(&self) -> PathBuf {

@@ -100,12 +100,25 @@ impl Identity {
         }
         // Room for all of it at once, so that growing leaves no copy behind.
         let mut text = Zeroizing::new(String::with_capacity(FILE_MAX as usize + 1));
-        match file.take(FILE_MAX.saturating_add(1)).read_to_string(&mut text) {
-            Ok(len) if len as u64 > FILE_MAX => Err(damaged(path, "longer than a key file can be")),
-            Ok(_) => parse(&text).map_err(|what| damaged(path, what)),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged(path, "not text")),
-            Err(error) => Err(system(error)),
-        }
+        read(file, &mut text, path)
+    }
+
+    /// Reads what a key file holds from elsewhere, such as standard input; `name` stands for it in errors.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Damaged`], or the system's reason.
+    pub fn read_from(source: impl io::Read, name: &Path) -> Result<Self, KeyFileError> {
+        let mut text = Zeroizing::new(String::with_capacity(FILE_MAX as usize + 1));
+        read(source, &mut text, name)
+    }
+
+    /// Writes what a key file holds elsewhere. Whoever reads it has the key.
+    ///
+    /// # Errors
+    /// The writer's own.
+    pub fn write_to(&self, writer: &mut impl io::Write) -> io::Result<()> {
+        let text = Zeroizing::new(self.to_text());
+        writer.write_all(text.as_bytes()).and_then(|()| writer.flush())
     }
 
     /// Writes a new key file with mode 0600; never overwrites.
@@ -167,6 +180,15 @@ impl Identity {
     }
 }
 
+fn read(source: impl io::Read, text: &mut Zeroizing<String>, path: &Path) -> Result<Identity, KeyFileError> {
+    match source.take(FILE_MAX.saturating_add(1)).read_to_string(text) {
+        Ok(len) if len as u64 > FILE_MAX => Err(damaged(path, "longer than a key file can be")),
+        Ok(_) => parse(text).map_err(|what| damaged(path, what)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged(path, "not text")),
+        Err(error) => Err(system(path, &error)),
+    }
+}
+
 fn checksum(seed: &[u8; 32]) -> [u8; CHECKSUM_LEN] {
     let [a, b, c, d, ..] = blake3::derive_key(CHECKSUM_CONTEXT, seed);
     [a, b, c, d]
@@ -200,11 +222,11 @@ fn parse(text: &str) -> Result<Identity, &'static str> {
     Ok(Identity::new(SecretKey::new(*seed)))
 }
 
-fn damaged(path: &Path, what: &'static str) -> KeyFileError {
+pub(crate) fn damaged(path: &Path, what: &'static str) -> KeyFileError {
     KeyFileError::Damaged { path: path.to_owned(), what }
 }
 
-fn system(path: &Path, error: &io::Error) -> KeyFileError {
+pub(crate) fn system(path: &Path, error: &io::Error) -> KeyFileError {
     let path = path.to_owned();
     if error.kind() == io::ErrorKind::NotFound {
         KeyFileError::Missing(path)

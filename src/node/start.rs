@@ -303,6 +303,10 @@ impl Builder {
         let (store, recovered) = StoreHand::start(store, Arc::clone(&intake)).await?;
         let clock = Clock::start();
         let node = NodeId::new(identity.key().public());
+        let successor = match &self.home {
+            Some(home) => crate::load_successor(&Home::at(home.clone()).successor(), &identity)?,
+            None => None,
+        };
         let instance = Instance::new(clock::wall_seconds(), u32::from_ne_bytes(random()?));
         let config = Config {
             node,
@@ -313,7 +317,7 @@ impl Builder {
             choice_seed: random()?,
             key_seed: random()?,
             prekey: identity.prekey(),
-            successor: None,
+            successor,
             crypto: Arc::new(NodeCrypto),
             times: self.times,
             sizes: self.sizes,

@@ -22,6 +22,8 @@ pub(crate) struct Excuses {
     pub(crate) until: Micros,
     /// Until then a node that has taken a message to pass it on may have been lost with it.
     pub(crate) transit_until: Micros,
+    /// Hosts that must find each other.
+    pub(crate) near: BTreeSet<(HostId, HostId)>,
     /// When their life must have lasted to.
     pub(crate) end: Micros,
 }
@@ -64,6 +66,10 @@ impl Excuses {
         }
         if links > 0 && !matches!(fact.to, To::Group(_)) && fact.at < self.transit_until {
             return Some("transit");
+        }
+        // It waits for a way, which there may be none of.
+        if state.is_none() && !matches!(fact.to, To::Group(_)) && !self.near.contains(&(fact.host, host)) {
+            return Some("far");
         }
         let lost = if links > 0 {
             // A next hop has it on its disk, unless that lost something too.

@@ -116,6 +116,7 @@ impl<'a, M: Machine> Play<'a, M> {
         }
         let excuses = Excuses {
             until: scenario.end.saturating_sub(SETTLE),
+            near: scenario.near(),
             transit_until: if scenario.faults.is_empty() { 0 } else { scenario.quiet_from.saturating_add(RECONNECT) },
             end: scenario.end,
             kept_since: if scenario.small_window { scenario.quiet_from.saturating_add(RECONNECT) } else { 0 },

@@ -185,6 +185,29 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Pairs of hosts that must find each other: linked, or over at most three links whose ends share a group. A search
+    /// that went the long way first may miss what lies further.
+    #[must_use]
+    pub fn near(&self) -> BTreeSet<(HostId, HostId)> {
+        let share = |a: HostId, b: HostId| {
+            self.groups.iter().any(|group| group.members.contains(&a) && group.members.contains(&b))
+        };
+        let both = |(a, b): &(HostId, HostId)| [(*a, *b), (*b, *a)];
+        let links: BTreeSet<(HostId, HostId)> = self.edges.iter().flat_map(both).collect();
+        let carry: BTreeSet<(HostId, HostId)> = links.iter().copied().filter(|(a, b)| share(*a, *b)).collect();
+        let mut ways = carry.clone();
+        for _ in 0..NEAR_LINKS.saturating_sub(1) {
+            let longer = |(a, b): &(HostId, HostId)| {
+                let (a, b) = (*a, *b);
+                carry.iter().filter(move |(c, d)| *c == b && *d != a).map(move |(_, d)| (a, *d))
+            };
+            let more: Vec<_> = ways.iter().flat_map(longer).collect();
+            ways.extend(more);
+        }
+        ways.extend(links);
+        ways
+    }
+
     /// The hosts, by number.
     pub fn host_ids(&self) -> impl Iterator<Item = HostId> {
         (0..u32::try_from(self.hosts.len()).unwrap_or(u32::MAX)).map(HostId)
@@ -207,3 +230,6 @@ impl Scenario {
         self.edges.iter().filter_map(other).collect()
     }
 }
+
+/// 3: of the eight links that a search may cross.
+const NEAR_LINKS: u32 = 3;
