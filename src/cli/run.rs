@@ -136,11 +136,14 @@ fn tell(notice: &Notice) {
         }
         Notice::Equivocated { node, group, .. } => {
             tracing::warn!(%node, %group, "a sender claimed one number twice; that run of it is not heard for a day");
+        Notice::Equivocated { node, instance, group } => {
+            tracing::warn!(%node, instance = instance.0, %group, "a sender claimed one number twice; that run of it is not heard for a day");
         }
         Notice::ClockSkew { node, skew_ms } => tracing::warn!(%node, skew_ms, "a peer's clock differs"),
         Notice::RightsLost { group } => {
             tracing::warn!(%group, "this node's rights in a group were taken back");
         }
+        Notice::NotFound { node } => tracing::info!(%node, "nobody answers for it; the search goes on"),
         Notice::StoreFailed { code } => tracing::warn!(code, "the store refuses writes"),
         // The enum is open; what it gains is at least seen.
         other => tracing::info!(?other, "notice"),
