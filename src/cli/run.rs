@@ -136,8 +136,6 @@ fn tell(notice: &Notice) {
         }
         Notice::Equivocated { node, group, .. } => {
             tracing::warn!(%node, %group, "a sender claimed one number twice; that run of it is not heard for a day");
-        Notice::Equivocated { node, instance, group } => {
-            tracing::warn!(%node, instance = instance.0, %group, "a sender claimed one number twice; that run of it is not heard for a day");
         }
         Notice::ClockSkew { node, skew_ms } => tracing::warn!(%node, skew_ms, "a peer's clock differs"),
         Notice::RightsLost { group } => {
