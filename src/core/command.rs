@@ -145,6 +145,11 @@ pub enum Command {
         /// Where.
         locator: Locator,
     },
+    /// Keep no link to this locator any more; one that is up stays until it breaks. Answered by `Reply::Done`.
+    Detach {
+        /// Where.
+        locator: Locator,
+    },
     /// Listen here. Answered by `Reply::Done`; the outcome shows in the status.
     Listen {
         /// Where.
@@ -161,6 +166,26 @@ pub enum Command {
     Peers,
     /// Answered by `Reply::Groups`.
     Groups,
+    /// The links over which a group flows, one view each. Answered by `Reply::Peers`.
+    GroupPeers {
+        /// Which group.
+        group: GroupId,
+    },
+    /// Change what can change while the node runs. Answered by `Reply::Done`.
+    Tune(Tuning),
+    /// Keep a cursor under a name, for an application; an empty one is forgotten. Answered by `Reply::Done` once it is
+    /// written.
+    KeepCursor {
+        /// 1 to 64 bytes without control characters.
+        name: String,
+        /// At most 8 KiB, opaque to the core.
+        value: Bytes,
+    },
+    /// Look up a cursor. Answered by `Reply::Cursor`.
+    Cursor {
+        /// Its name.
+        name: String,
+    },
     /// Say goodbye on every link. Answered by `Reply::Done` when all links are down or after a second.
     Shutdown,
 }
@@ -190,6 +215,19 @@ pub enum Revoked {
     Subject(NodeId),
     /// Everyone who was let in by the invite with this public key.
     Invite([u8; 32]),
+}
+
+/// What can change while the node runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// The name for peers to show, at most 64 bytes; links that are up have seen the old one.
+    pub name: String,
+    /// Kept per group, in bytes.
+    pub window_bytes: u64,
+    /// How long it is kept, in milliseconds.
+    pub window_ms: u64,
+    /// Kept in the inbox, in bytes.
+    pub inbox_bytes: u64,
 }
 
 /// Names a local reader.

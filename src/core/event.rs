@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use crosscast_port::{DialError, ListenError, LogPos};
 use crosscast_wire::{
-    Entries, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy, Purpose,
-    RefuseCode, Rights, Seq, State, Ticket, WallMillis,
+    Entries, Entry, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy,
+    Purpose, RefuseCode, Rights, Seq, State, Ticket, WallMillis,
 };
 
 use crate::{CommandId, ReaderId, Source};
@@ -38,6 +39,14 @@ pub enum Reply {
         id: MessageId,
         /// Index of the command's first entry in it.
         first_index: u16,
+    },
+    /// The one entry of a publication was published before, by its key: nothing was published now. When a next hop
+    /// has taken it, that outcome is told again.
+    Repeated {
+        /// The message it was published in first.
+        id: MessageId,
+        /// Its index there.
+        index: u16,
     },
     /// A group was made or joined.
     Group {
@@ -80,6 +89,8 @@ pub enum Reply {
     Service(ServiceView),
     /// All services of this node.
     Services(Vec<ServiceView>),
+    /// A cursor kept by name, if there is one.
+    Cursor(Option<Bytes>),
 }
 
 /// Why a command was not done.
@@ -200,6 +211,15 @@ pub struct Delivery {
     pub recipients: Vec<NodeId>,
     /// What it weighs in its reader's window, in bytes: to be given back by `Command::Consumed`.
     pub weight: u32,
+    /// Indices of entries that repeat one of an earlier message, by their keys; ascending.
+    pub repeats: Vec<u16>,
+}
+
+impl Delivery {
+    /// The entries with their indices, without those that repeat an earlier one.
+    pub fn fresh(&self) -> impl Iterator<Item = (u16, Entry)> + '_ {
+        (0u16..).zip(self.entries.iter()).filter(|(index, _)| !self.repeats.contains(index))
+    }
 }
 
 /// What became of a message published or sent here.

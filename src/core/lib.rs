@@ -20,7 +20,7 @@ mod route;
 mod time;
 mod timer;
 
-pub use command::{Command, InviteOptions, ReaderId, Revoked, Since, Source};
+pub use command::{Command, InviteOptions, ReaderId, Revoked, Since, Source, Tuning};
 pub use config::{Config, Sizes, Times};
 pub use event::{Delivery, Event, GroupView, Notice, Outcome, PeerView, Refusal, Reply, ServiceView, Status};
 pub use input::{CommandId, Input, Verdict};

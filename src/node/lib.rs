@@ -24,12 +24,13 @@ mod start;
 mod store_thread;
 mod subscription;
 mod unicast;
+mod upkeep;
 mod watch;
 mod work;
 
 pub use crosscast_core::{
     Delivery, GroupView, InviteOptions, Notice, Outcome, PeerView, ReaderId, Refusal, Revoked, ServiceView, Since,
-    Sizes, Source, Status, Times,
+    Sizes, Source, Status, Times, Tuning,
 };
 pub use crosscast_port::{DialError, ListenError, LogPos, StoreError};
 pub use crosscast_store::{MemoryStore, Store};
@@ -44,7 +45,7 @@ pub use error::Error;
 pub use home::{Home, HomeError};
 pub use keyfile::{Identity, KeyFileError};
 pub use node::{Node, Pong};
-pub use publish::{PublishOptions, Published, Submitted, Tracked};
+pub use publish::{PublishOptions, Published, Submitted, SubmittedTracked, Tracked};
 pub use publisher::{Publisher, Tally};
 pub use rights::{Grant, Granted};
 pub use rotate::{Rotated, load_successor, rotate};

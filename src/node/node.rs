@@ -22,7 +22,8 @@ use crate::reach;
 use crate::rights::{Grant, Granted};
 use crate::work::lock;
 use crate::{
-    Builder, Error, Notices, Outcomes, PublishOptions, Published, Publisher, Submitted, Subscription, Tracked,
+    Builder, Error, Notices, Outcomes, PublishOptions, Published, Publisher, Submitted, SubmittedTracked, Subscription,
+    Tracked,
 };
 
 /// A running node.
@@ -37,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) intake: Arc<Intake>,
     pub(crate) node: NodeId,
     pub(crate) instance: Instance,
-    pub(crate) name: String,
+    pub(crate) name: Mutex<String>,
     pub(crate) schemes: Vec<Scheme>,
     pub(crate) notices: broadcast::WeakSender<crosscast_core::Notice>,
     pub(crate) outcomes: broadcast::WeakSender<crosscast_core::Outcome>,
@@ -71,6 +72,11 @@ impl Node {
         Builder::default()
     }
 
+    /// Shows another name to peers from now on.
+    pub(crate) fn rename(&self, name: String) {
+        *lock(&self.shared.name) = name;
+    }
+
     pub(crate) const fn from_shared(shared: Arc<Shared>) -> Self {
         Self { shared }
     }
@@ -93,8 +99,8 @@ impl Node {
 
     /// The name it shows to peers.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.shared.name
+    pub fn name(&self) -> String {
+        lock(&self.shared.name).clone()
     }
 
     /// Makes a group whose key this node holds; the text is a ticket that lets others join.
@@ -229,9 +235,22 @@ impl Node {
         entries: Vec<Entry>,
         options: PublishOptions,
     ) -> Result<Tracked, Error> {
+        self.submit_tracked(group, entries, options).await?.await
+    }
+
+    /// As [`Node::submit`], and follows what becomes of the message.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the node has stopped.
+    pub async fn submit_tracked(
+        &self,
+        group: GroupId,
+        entries: Vec<Entry>,
+        options: PublishOptions,
+    ) -> Result<SubmittedTracked, Error> {
         let cell = Arc::new(TrackerCell::default());
-        let published = self.enqueue(group, entries, options, Some(Arc::clone(&cell))).await?.await?;
-        Ok(Tracked { published, cell })
+        let submitted = self.enqueue(group, entries, options, Some(Arc::clone(&cell))).await?;
+        Ok(SubmittedTracked { submitted, cell })
     }
 
     /// A fast way to publish many entries to one group.

@@ -25,7 +25,8 @@ pub struct PublishOptions {
     pub class: Class,
     /// How long the message matters; `None` is the live window.
     pub life: Option<Duration>,
-    /// Makes a retry harmless: entries with the same key within 24 hours are delivered once. Only for one entry.
+    /// Makes a retry harmless: of this sender's entries with the same key within 24 hours only the first is published,
+    /// also after a restart; [`Published::repeated`] tells. Only for one entry.
     pub entry_key: Option<[u8; 16]>,
 }
 
@@ -42,6 +43,8 @@ pub struct Published {
     pub id: MessageId,
     /// Number of the first entry in it.
     pub index: u16,
+    /// Whether the entry was published before, by its key, and nothing was published now.
+    pub repeated: bool,
 }
 
 /// A publication that has its place in the queue; await it for its message id.
@@ -55,6 +58,22 @@ impl Future for Submitted {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.answer).poll(cx).map(|answer| answer.unwrap_or(Err(Error::Stopped)))
+    }
+}
+
+/// As [`Submitted`], for a message that is to be followed.
+#[derive(Debug)]
+pub struct SubmittedTracked {
+    pub(crate) submitted: Submitted,
+    pub(crate) cell: Arc<TrackerCell>,
+}
+
+impl Future for SubmittedTracked {
+    type Output = Result<Tracked, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = std::task::ready!(Pin::new(&mut self.submitted).poll(cx));
+        Poll::Ready(answer.map(|published| Tracked { published, cell: Arc::clone(&self.cell) }))
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// Who may use its local API.
     pub api: ApiSettings,
+    /// What it logs: a level, or a filter; `None` is up to the program.
+    pub log: Option<String>,
 }
 
 /// The table `[limits]`.
@@ -168,6 +170,7 @@ struct Raw {
     roles: Vec<Spanned<String>>,
     listen: Vec<Spanned<String>>,
     attach: Vec<Spanned<String>>,
+    log: Option<String>,
     limits: RawLimits,
     api: RawApi,
 }
@@ -256,6 +259,7 @@ impl Raw {
             attach: context.locators("attach", &self.attach)?,
             limits: self.limits.check(context)?,
             api: self.api.check(context)?,
+            log: self.log,
             name: self.name.map(Spanned::into_inner).unwrap_or_default(),
         })
     }
@@ -348,6 +352,7 @@ mod tests {
                 lan_budget: 3,
             },
             api: ApiSettings { group: Some("people".to_owned()), tcp: Some("127.0.0.1:1".parse().unwrap()) },
+            log: Some("warn,crosscast_core=debug".to_owned()),
         };
         assert_eq!(parse(&settings.to_template()).unwrap(), settings);
     }

@@ -328,7 +328,7 @@ impl Builder {
             intake: Arc::clone(&intake),
             node,
             instance,
-            name: self.name,
+            name: self.name.into(),
             schemes,
             notices: notices.downgrade(),
             outcomes: outcomes.downgrade(),

@@ -1,6 +1,7 @@
 //! A group at this node: its rights, keys and log, who is next to it, and what is about to be published.
 
 mod change;
+pub(crate) mod entry_keys;
 pub(crate) mod feed;
 pub(crate) mod keys;
 pub(crate) mod log;

@@ -25,6 +25,7 @@ impl Node {
                 | Command::Serve { .. }
                 | Command::Unserve { .. }
                 | Command::AcknowledgeInbox { .. }
+                | Command::KeepCursor { .. }
         );
         if writes && self.is_store_failing() {
             return self.reply(id, Reply::Refused(Refusal::Store));
@@ -33,7 +34,10 @@ impl Node {
             Command::Publish { group, entries, class, life_ms } => self.on_publish(id, group, entries, class, life_ms),
             Command::CreateGroup { name, policy, public } => self.on_create_group(id, name, policy, public),
             Command::JoinGroup { ticket, name } => self.on_join_group(id, *ticket, name),
-            Command::LeaveGroup { group } => self.on_leave_group(id, group),
+            Command::LeaveGroup { group } => {
+                self.on_leave_group(id, group);
+                self.abandon_keys(group, Refusal::UnknownGroup);
+            }
             Command::Invite { group, options } => self.on_invite(id, group, &options),
             Command::Grant { group, subject, rights, depth, life_ms } => {
                 let life_ms = life_ms.unwrap_or(super::granting::GRANT_LIFE_MS);
@@ -56,6 +60,7 @@ impl Node {
                 let reply = if self.attach(locator) { Reply::Done } else { Reply::Refused(Refusal::Limit) };
                 self.reply(id, reply);
             }
+            Command::Detach { locator } => self.on_detach(id, &locator),
             Command::Listen { locator } => {
                 self.request(Request::Listen { locator });
                 self.reply(id, Reply::Done);
@@ -64,6 +69,10 @@ impl Node {
             Command::Status => self.reply_status(id),
             Command::Peers => self.reply_peers(id),
             Command::Groups => self.reply_groups(id),
+            Command::GroupPeers { group } => self.reply_group_peers(id, group),
+            Command::Tune(tuning) => self.on_tune(id, tuning),
+            Command::KeepCursor { name, value } => self.on_keep_cursor(id, name, value),
+            Command::Cursor { name } => self.reply_cursor(id, &name),
             Command::Shutdown => self.on_shutdown(id),
         }
     }

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use crosscast_port::{Durability, LinkId, LogEntry, LogId, LogItem, LogPos, Space, StoreOp, StoreOutcome, Write};
 use crosscast_wire::{Destination, GroupId, Message, Seq, WallMillis};
 
-use crate::group::Group;
 use crate::group::log::Tag;
 use crate::group::order::Admit;
+use crate::group::{Group, entry_keys};
 use crate::peer::incoming::Arrival;
 use crate::timer::Timer;
 use crate::{CommandId, Event, Node, Notice, Reply, limits};
@@ -61,9 +61,12 @@ impl Commits {
     fn take(&mut self) -> (Vec<Write>, Vec<After>) {
         let max = if self.reported { RETRY_BYTES } else { COMMIT_BYTES };
         let (mut writes, mut after, mut bytes) = (Vec::new(), Vec::new(), 0usize);
-        while bytes < max {
+        // The key of an entry stands before its message: both are kept, or neither.
+        let mut bound = false;
+        while bytes < max || bound {
             match self.steps.pop_front() {
                 Some(Step::Write(write)) => {
+                    bound = entry_keys::is_kept_by(&write);
                     bytes = bytes.saturating_add(weight(&write));
                     writes.push(write);
                 }
@@ -285,6 +288,7 @@ impl Node {
         self.release_chains();
         self.expire_bars();
         self.budgets.expire(self.now.mono);
+        self.expire_keys();
         self.timers.set(Timer::Window, self.now.mono.plus_millis(super::WINDOW_TICK_MS));
     }
 }

@@ -10,6 +10,7 @@ mod checks;
 mod commands;
 mod commit;
 mod doubles;
+mod entry_keys;
 mod explicit;
 mod feeding;
 mod floors;
@@ -27,6 +28,7 @@ mod restore;
 mod services;
 mod targets;
 mod unicast;
+mod upkeep;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -40,6 +42,7 @@ use crate::auth::budget::Budgets;
 use crate::auth::chains::Chains;
 use crate::auth::register::Register;
 use crate::group::Group;
+use crate::group::entry_keys::EntryKeys;
 use crate::group::reader::Reader;
 use crate::peer::dial::Targets;
 use crate::peer::link::{Link, PeerKey};
@@ -56,6 +59,7 @@ use accept::Candidate;
 use commit::Commits;
 use groups::{Joining, NewGroup};
 use publishing::{Own, Unsigned};
+use upkeep::Cursors;
 
 /// What an answer is for.
 enum Pending {
@@ -128,6 +132,8 @@ pub struct Node {
     own: BTreeMap<MessageId, Own>,
     /// When they run out.
     expiries: BTreeSet<(crosscast_wire::WallMillis, MessageId)>,
+    entry_keys: EntryKeys,
+    cursors: Cursors,
     /// Messages under verification, with the copies that arrived meanwhile.
     checking: BTreeMap<MessageId, Vec<Candidate>>,
     chains: Chains,
@@ -182,6 +188,8 @@ impl Node {
             last_pos: recovered.next_pos.saturating_sub(1),
             own: BTreeMap::new(),
             expiries: BTreeSet::new(),
+            entry_keys: EntryKeys::default(),
+            cursors: Cursors::new(),
             checking: BTreeMap::new(),
             chains: Chains::default(),
             register: Register::default(),

@@ -15,6 +15,7 @@ use crate::timer::Timer;
 use crate::{CommandId, Event, Node, Outcome, Refusal, Reply, SignJob, SignKey, limits};
 
 use super::Pending;
+use super::entry_keys::keyed;
 
 /// A message that waits for its signature.
 pub(super) struct Unsigned {
@@ -33,6 +34,13 @@ pub(super) struct Own {
     expires: WallMillis,
 }
 
+impl Own {
+    /// How many next hops have taken it.
+    pub(super) const fn acks(&self) -> u32 {
+        self.acks
+    }
+}
+
 impl Node {
     pub(super) fn on_publish(
         &mut self,
@@ -42,6 +50,7 @@ impl Node {
         class: Class,
         life_ms: Option<u64>,
     ) {
+        let Some(entries) = self.without_repeats(command, id, entries) else { return };
         let refusal = match self.groups.get(&id) {
             None => Some(Refusal::UnknownGroup),
             Some(_) if self.is_store_failing() => Some(Refusal::Store),
@@ -57,6 +66,7 @@ impl Node {
             return self.reply(command, Reply::Refused(refusal.unwrap_or(Refusal::TooLarge)));
         };
         let life_ms = life_ms.unwrap_or(self.config.times.window_ms).min(LIFE_MAX_MS);
+        self.gather_keys(id, &entries);
         if let Some(group) = self.groups.get_mut(&id) {
             group.publisher.gather(command, entries, class, life_ms, weight);
         }
@@ -73,17 +83,19 @@ impl Node {
                 return;
             }
             let Some(batch) = publisher.take_batch() else { return };
-            let commands = batch.commands.clone();
+            let (commands, keyed) = (batch.commands.clone(), keyed(&batch.entries));
             match self.build(id, batch) {
                 Ok((unsigned, key, expires)) => {
                     for (command, first_index) in commands {
                         self.reply(command, Reply::Published { id: unsigned.id, first_index });
                     }
                     self.follow(unsigned.id, unsigned.to, unsigned.payload.len() as u64, expires);
+                    self.keys_published(id, &keyed, unsigned.id, expires);
                     let body = unsigned.header.clone();
                     self.sign(Pending::MessageSign(Box::new(unsigned)), SignJob { key, domain: Domain::Message, body });
                 }
                 Err(refusal) => {
+                    self.keys_refused(id, &keyed, refusal);
                     for (command, _) in commands {
                         self.reply(command, Reply::Refused(refusal));
                     }
@@ -165,10 +177,12 @@ impl Node {
         match to {
             Destination::Multicast(group_id) => {
                 let Some(group) = self.groups.get_mut(&group_id) else {
+                    self.forget_keys(&id);
                     return self.finish(id, State::Dropped);
                 };
                 group.publisher.signing = false;
                 group.publisher.ahead = group.publisher.ahead.saturating_add(1);
+                self.keep_keys(&id);
                 self.commit_message(message, Tag { hops: 0, class, last: None }, None);
                 self.pump_publisher(group_id);
             }
@@ -205,6 +219,7 @@ impl Node {
         let Destination::Multicast(group) = to else { return self.finish_quietly(id) };
         let neighbours = self.groups.get(&group).map_or(0, |group| group.neighbours.len());
         if acks == 1 {
+            self.keys_sent(id);
             self.acknowledged(group, len);
         }
         // Nothing more is to come: every neighbour has it.
@@ -229,6 +244,7 @@ impl Node {
             Destination::Multicast(group) => self.groups.get(&group).map_or(1, |group| group.neighbours.len()),
         };
         if own.acks == 0 && usize::try_from(own.refused).is_ok_and(|refused| refused >= all) {
+            self.forget_keys(id);
             self.finish(*id, State::Refused);
         }
     }
@@ -247,6 +263,7 @@ impl Node {
     /// Ends the book of an own message that no next hop has taken.
     pub(super) fn finish(&mut self, id: MessageId, state: State) {
         let Some(own) = self.forget_own(&id) else { return };
+        self.entry_keys.unfollow(&id);
         match own.to {
             Destination::Multicast(group) if own.acks == 0 => self.acknowledged(group, own.len),
             Destination::Multicast(_) => {}

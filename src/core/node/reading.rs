@@ -217,6 +217,7 @@ impl Node {
         let header = message.header();
         let bytes = entries.payload_len();
         let (request, service) = self.letter_facts(header, &message.id());
+        let repeats = self.repeated(source, header.from, message.id(), &entries);
         Some(Arc::new(Delivery {
             source,
             id: message.id(),
@@ -235,6 +236,7 @@ impl Node {
             service,
             recipients: header.recipients.clone(),
             weight: u32::try_from(bytes.max(1)).unwrap_or(u32::MAX),
+            repeats,
         }))
     }
 

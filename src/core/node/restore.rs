@@ -25,7 +25,10 @@ impl Node {
         for (space, key, value) in &pairs {
             match space {
                 Space::Group => {}
-                Space::Meta => self.restore_meta(key, value),
+                Space::Meta => {
+                    self.restore_meta(key, value);
+                    self.restore_key(key, value);
+                }
                 Space::Chain => self.restore_chain(value),
                 Space::Grant => {
                     if let Some((group, entry, record)) = register::read(key, value) {
@@ -41,6 +44,7 @@ impl Node {
         for (log, entries) in logs {
             self.restore_log(log, entries);
         }
+        self.follow_restored_keys();
         for locator in locators {
             self.attach(locator);
         }
@@ -64,6 +68,8 @@ impl Node {
     fn restore_cursor(&mut self, key: &Bytes, value: &Bytes) {
         if key.as_ref() == INBOX_CURSOR {
             self.inbox.acknowledged = LogPos(number(value));
+        } else {
+            self.restore_named_cursor(key, value);
         }
     }
 

@@ -53,7 +53,7 @@ impl Node {
     }
 }
 
-fn view(link: &Link) -> Option<PeerView> {
+pub(super) fn view(link: &Link) -> Option<PeerView> {
     let (node, instance) = link.peer?;
     let hello = link.hello.as_ref()?.fields();
     Some(PeerView {

@@ -63,6 +63,15 @@ impl Targets {
         Some(self.next)
     }
 
+    /// Removes the target of a locator, with or without its key.
+    pub(crate) fn remove(&mut self, locator: &Locator) -> Option<u64> {
+        let plain = locator.clone().without_node();
+        let same = |target: &Target| target.locator.clone().without_node() == plain;
+        let number = self.targets.iter().find(|(_, target)| same(target)).map(|(number, _)| *number)?;
+        self.targets.remove(&number);
+        Some(number)
+    }
+
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Target> {
         self.targets.get_mut(&number)
     }

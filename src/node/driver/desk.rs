@@ -132,7 +132,9 @@ impl Desk {
 
     fn published(&mut self, ask: PublishAsk, reply: &Reply) {
         let answer = if let Reply::Published { id, first_index } = reply {
-            Ok(Published { id: *id, index: *first_index })
+            Ok(Published { id: *id, index: *first_index, repeated: false })
+        } else if let Reply::Repeated { id, index } = reply {
+            Ok(Published { id: *id, index: *index, repeated: true })
         } else {
             let refusal = refusal(reply);
             if refusal == Refusal::Busy {
@@ -283,6 +285,8 @@ fn refusal(reply: &Reply) -> Refusal {
         Reply::Refused(refusal) => *refusal,
         Reply::Done
         | Reply::Published { .. }
+        | Reply::Repeated { .. }
+        | Reply::Cursor(_)
         | Reply::Group { .. }
         | Reply::Ticket(_)
         | Reply::Granted { .. }

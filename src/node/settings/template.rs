@@ -17,6 +17,8 @@ pub(super) fn render(settings: &Settings) -> String {
     locators(&mut text, "listen", &settings.listen, example);
     text.push_str("\n# Peers it keeps a link to; `#NODEID` behind one names the key that must answer.\n");
     locators(&mut text, "attach", &settings.attach, "[\"tls://peer.example:7700\"]");
+    text.push_str("\n# What it logs: error, warn, info, debug, trace, or a filter; `run --log` goes before.\n");
+    line(&mut text, "log", &quote(settings.log.as_deref().unwrap_or("info")), settings.log.is_none());
     text.push_str("\n[limits]\n# Bytes kept per group for peers and readers that come back, and for how long.\n");
     number(&mut text, "window_bytes", settings.limits.window_bytes, limits.window_bytes);
     number(&mut text, "window_seconds", settings.limits.window_ms / 1000, limits.window_ms / 1000);

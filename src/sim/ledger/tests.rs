@@ -78,6 +78,7 @@ fn delivery(number: u64, payload: &Bytes) -> Delivery {
         service: None,
         recipients: Vec::new(),
         weight: 100,
+        repeats: Vec::new(),
     }
 }
 

@@ -311,7 +311,11 @@ impl Net {
     }
 
     pub(crate) fn create_group(&mut self, host: usize) -> (GroupId, Ticket) {
-        let command = Command::CreateGroup { name: "g".into(), policy: Policy::Open, public: false };
+        self.create_group_named(host, "g")
+    }
+
+    pub(crate) fn create_group_named(&mut self, host: usize, name: &str) -> (GroupId, Ticket) {
+        let command = Command::CreateGroup { name: name.into(), policy: Policy::Open, public: false };
         match self.command(host, command) {
             Some(Reply::Group { group, ticket: Some(ticket), .. }) => (group, *ticket),
             other => panic!("{other:?}"),

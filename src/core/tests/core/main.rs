@@ -3,6 +3,7 @@
 
 mod common;
 mod dials;
+mod entry_keys;
 mod equivocation;
 mod explicit;
 mod guards;

@@ -212,6 +212,12 @@ impl Entries {
         usize::from(self.count)
     }
 
+    /// Whether any entry has metadata.
+    #[must_use]
+    pub const fn has_meta(&self) -> bool {
+        self.metas.is_some()
+    }
+
     /// Length of the payload they came in, in bytes; never 0.
     #[must_use]
     pub fn payload_len(&self) -> usize {
