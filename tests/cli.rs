@@ -12,8 +12,14 @@ mod daemon;
 mod demo;
 #[path = "cli/flow.rs"]
 mod flow;
+#[path = "cli/keys.rs"]
+mod keys;
+#[path = "cli/look.rs"]
+mod look;
 #[path = "cli/quic.rs"]
 mod quic;
+#[path = "cli/socket.rs"]
+mod socket;
 #[path = "cli/surface.rs"]
 mod surface;
 #[path = "cli/world.rs"]

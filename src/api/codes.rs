@@ -104,6 +104,14 @@ codes! {
     BadSince = "bad_since" 400 Usage,
         "A stream starts at a message id, a cursor (`pos.index`), a time, `oldest` or `now`; this is none of them.",
         "Use the `id` or `cursor` field of `crosscast sub --json`, a time such as 2026-01-31T12:00:00Z, or `oldest`.";
+    /// A topic or a filter of topics is none.
+    BadTopic = "bad_topic" 400 Usage,
+        "A topic is levels with slashes between them; in a filter + stands for one whole level, a last # for any number.",
+        "Write a filter such as 'a/+/#', with wildcards in place of whole levels; a topic that is published has none.";
+    /// An entry key does not parse, or stands for several entries.
+    BadEntryKey = "bad_entry_key" 400 Usage,
+        "An entry key is 16 bytes as 32 hexadecimal digits, dashes allowed, and belongs to one entry.",
+        "Draw one per entry, such as a UUID, and send the same again with a retry.";
     /// The configuration cannot be used.
     BadConfig = "bad_config" 400 Usage,
         "config.toml has a mistake, or names something this build does not have.",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use crosscast::{Delivery, Item, LogPos};
+use crosscast::{Delivery, Entry, Item, LogPos};
 use crosscast_wire::ServiceId;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,14 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Reply {
 /// The objects of a message; one per entry, and senders put one entry in each.
 pub(crate) fn views(delivery: &Delivery) -> impl Iterator<Item = InboxView> {
     let count = delivery.entries.len();
-    (0u16..).zip(delivery.entries.iter()).map(move |(index, entry)| InboxView {
+    delivery
+        .fresh()
+        .map(move |(index, entry)| view(delivery, &entry, Cursor::after_entry(delivery.cursor.0, index, count)))
+}
+
+/// The object of one entry.
+pub(crate) fn view(delivery: &Delivery, entry: &Entry, cursor: Cursor) -> InboxView {
+    InboxView {
         id: delivery.id.to_string(),
         from: delivery.from.to_string(),
         seq: delivery.seq.0,
@@ -63,8 +70,8 @@ pub(crate) fn views(delivery: &Delivery) -> impl Iterator<Item = InboxView> {
         request: delivery.request,
         service: delivery.service.map(|key| ServiceId::new(*key.as_bytes()).to_string()),
         recipients: delivery.recipients.iter().map(ToString::to_string).collect(),
-        cursor: Cursor::after_entry(delivery.cursor.0, index, count).to_string(),
-    })
+        cursor: cursor.to_string(),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,19 +85,21 @@ struct Acknowledged {
     through: String,
 }
 
+/// Reads the cursor of a message of the inbox.
+pub(crate) fn taken(text: &str) -> Result<LogPos, ApiError> {
+    match parse_start(text) {
+        Some(Start::Cursors(cursors)) => match cursors.as_slice() {
+            [Some(cursor)] => Ok(LogPos(cursor.pos.saturating_sub(1))),
+            _ => Err(not_a_cursor(text)),
+        },
+        Some(Start::Now | Start::Oldest | Start::After(_) | Start::Time(_)) | None => Err(not_a_cursor(text)),
+    }
+}
+
 /// `POST /v1/inbox/ack` with `{"through": CURSOR}`: everything before that cursor was taken.
 pub(crate) async fn acknowledge(State(app): State<App>, body: Body) -> Reply {
     let Acknowledge { through } = body.json().await?;
-    let pos = match parse_start(&through) {
-        Some(Start::Cursors(cursors)) => match cursors.as_slice() {
-            [Some(cursor)] => cursor.pos,
-            _ => return Err(not_a_cursor(&through)),
-        },
-        Some(Start::Now | Start::Oldest | Start::After(_) | Start::Time(_)) | None => {
-            return Err(not_a_cursor(&through));
-        }
-    };
-    app.node.acknowledge_inbox(LogPos(pos.saturating_sub(1))).await?;
+    app.node.acknowledge_inbox(taken(&through)?).await?;
     ok(&Acknowledged { through })
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn status(State(app): State<App>) -> Reply {
     let status = app.node.status().await?;
     ok(&StatusView {
         node: status.node.to_string(),
-        name: app.node.name().to_owned(),
+        name: app.node.name(),
         version: app.about.version.clone(),
         agent: app.about.agent.clone(),
         instance: format!("{:016x}", status.instance.0),
@@ -36,6 +36,7 @@ pub(crate) async fn status(State(app): State<App>) -> Reply {
         groups: status.groups,
         rss_bytes: resident_bytes().unwrap_or_default(),
         rejects: status.rejects.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect(),
+        reload: app.reloads.last(),
     })
 }
 
@@ -69,7 +70,7 @@ fn networks(app: &App, status: &Status) -> Vec<NetworkView> {
 }
 
 /// Resident memory of this process, as the kernel counts it.
-fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)

@@ -1,20 +1,21 @@
 //! Publishing: one entry, a batch, or lines as they come.
 //!
-//! A body that says it is JSON is `{payload|payload_b64, topic?, content_type?}`, an array of them, or
+//! A body that says it is JSON is `{payload|payload_b64, topic?, content_type?, key?}`, an array of them, or
 //! `{"entries": [..]}`; any other body is one entry as it is. `batch=lines` cuts a whole body at newlines, `stream=lines`
 //! does so as it arrives and answers in JSON Lines.
 
 use std::time::Instant;
 
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use bytes::Bytes;
 use crosscast::{PublishOptions, Tracked};
-use crosscast_wire::limits::{CONTENT_TYPE_MAX, ENTRIES_MAX, ENTRY_MAX, TOPIC_MAX};
+use crosscast_wire::limits::{CONTENT_TYPE_MAX, ENTRIES_MAX, ENTRY_MAX};
 use crosscast_wire::{Class, Entry, GroupId};
 use serde::{Deserialize, Serialize};
 
 use crate::lines::{Line, Lines};
-use crate::params::Params;
+use crate::params::{Params, parse_entry_key};
 use crate::server::{App, Body, Reply, ok, parse};
 use crate::settle::{Patience, Settled, Settler};
 use crate::view::{PayloadView, PublishedView};
@@ -35,6 +36,8 @@ struct EntryIn {
     topic: Option<String>,
     #[serde(default)]
     content_type: Option<String>,
+    #[serde(default)]
+    key: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,13 +57,23 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    fn of(params: &Params) -> Result<Self, ApiError> {
+    fn of(params: &Params, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let header = headers.get("idempotency-key").map(|value| parse_entry_key(value.to_str().unwrap_or("?")));
+        let entry_key = params.entry_key()?.or(header.transpose()?);
         let life = params.millis("life_ms")?;
         let class: Class = params.class()?;
         let topic = params.get("topic").map(str::to_owned);
         let content_type = params.get("content_type").map(str::to_owned);
         check_words(topic.as_deref(), content_type.as_deref())?;
-        Ok(Self { topic, content_type, options: PublishOptions { class, life, ..PublishOptions::default() } })
+        Ok(Self { topic, content_type, options: PublishOptions { class, life, entry_key } })
+    }
+
+    /// Of several entries none can have the key of the request.
+    fn check_no_key(&self) -> Result<(), ApiError> {
+        match self.options.entry_key {
+            None => Ok(()),
+            Some(_) => Err(ApiError::new(Code::BadEntryKey, "a key for several entries; give each its own in JSON")),
+        }
     }
 
     /// An entry with these bytes.
@@ -78,15 +91,14 @@ impl Common {
         let mut entry = self.entry(payload.ok_or_else(|| ApiError::new(Code::BadRequest, cause))?);
         entry.meta.topic = given.topic.or(entry.meta.topic);
         entry.meta.content_type = given.content_type.or(entry.meta.content_type);
+        entry.meta.key = given.key.as_deref().map(parse_entry_key).transpose()?;
         Ok(entry)
     }
 }
 
-fn check_words(topic: Option<&str>, content_type: Option<&str>) -> Result<(), ApiError> {
+pub(crate) fn check_words(topic: Option<&str>, content_type: Option<&str>) -> Result<(), ApiError> {
     let fits = |text: Option<&str>, max: usize| text.is_none_or(|text| (1..=max).contains(&text.len()));
-    if !fits(topic, TOPIC_MAX) {
-        return Err(ApiError::new(Code::BadRequest, format!("a topic has 1 to {TOPIC_MAX} bytes")));
-    }
+    topic.map_or(Ok(()), crate::topic::check)?;
     if !fits(content_type, CONTENT_TYPE_MAX) {
         return Err(ApiError::new(Code::BadRequest, format!("a content type has 1 to {CONTENT_TYPE_MAX} bytes")));
     }
@@ -94,12 +106,21 @@ fn check_words(topic: Option<&str>, content_type: Option<&str>) -> Result<(), Ap
 }
 
 /// `POST /v1/groups/{g}/messages`
-pub(crate) async fn publish(State(app): State<App>, Path(text): Path<String>, params: Params, body: Body) -> Reply {
-    params.only(&["wait", "timeout_ms", "life_ms", "class", "topic", "content_type", "batch", "stream"])?;
+pub(crate) async fn publish(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    params: Params,
+    headers: HeaderMap,
+    body: Body,
+) -> Reply {
+    params.only(&["wait", "timeout_ms", "life_ms", "class", "topic", "content_type", "key", "batch", "stream"])?;
     let patience = Patience::of(&params)?;
-    let common = Common::of(&params)?;
+    let common = Common::of(&params, &headers)?;
     let group = app.group(&text).await?;
     let settler = Settler::new(app.clone(), group, patience);
+    if params.get("stream").or(params.get("batch")).is_some() {
+        common.check_no_key()?;
+    }
     match (params.get("stream"), params.get("batch")) {
         (Some("lines"), None) => upload::lines(app, group, common, settler, body).await,
         (None, Some("lines")) => {
@@ -109,6 +130,7 @@ pub(crate) async fn publish(State(app): State<App>, Path(text): Path<String>, pa
         (None, None) if body.is_json() => match parse(&body.bytes().await?)? {
             JsonBody::One(entry) => one(&app, group, &common, settler, common.json_entry(entry)?).await,
             JsonBody::Many(entries) | JsonBody::Wrapped { entries } => {
+                common.check_no_key()?;
                 let entries = entries.into_iter().map(|entry| common.json_entry(entry)).collect::<Result<_, _>>()?;
                 many(&app, group, &common, settler, entries).await
             }
@@ -146,6 +168,7 @@ fn check_size(entry: &Entry) -> Result<(), ApiError> {
 
 async fn one(app: &App, group: GroupId, common: &Common, mut settler: Settler, entry: Entry) -> Reply {
     check_size(&entry)?;
+    app.counters.published(1);
     let since = Instant::now();
     let mut tracked = app.node.publish_tracked(group, vec![entry], common.options).await?;
     let settled = settler.settle(&mut tracked, since).await;
@@ -168,6 +191,7 @@ async fn many(app: &App, group: GroupId, common: &Common, mut settler: Settler, 
     let mut under_way = Vec::new();
     for chunk in chunks(entries) {
         let (count, since) = (chunk.len(), Instant::now());
+        app.counters.published(count);
         under_way.push((app.node.publish_tracked(group, chunk, common.options).await?, count, since));
     }
     let mut results = Vec::new();
@@ -178,15 +202,22 @@ async fn many(app: &App, group: GroupId, common: &Common, mut settler: Settler, 
     ok(&Results { results })
 }
 
-/// Cuts entries into what fits one message each; every entry fits one.
+/// Cuts entries into what fits one message each; every entry fits one. An entry with a key stands alone, since it may
+/// have gone out before in another message.
 pub(crate) fn chunks(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     let mut chunks: Vec<Vec<Entry>> = Vec::new();
     let mut bytes = 0usize;
     for entry in entries {
-        let cost = entry.encoded_len_max();
+        let (cost, has_key) = (entry.encoded_len_max(), entry.meta.key.is_some());
         bytes = bytes.saturating_add(cost);
+        let fits = |chunk: &Vec<Entry>| {
+            chunk.len() < ENTRIES_MAX
+                && bytes <= MESSAGE_BYTES
+                && !has_key
+                && chunk.first().is_none_or(|first| first.meta.key.is_none())
+        };
         match chunks.last_mut() {
-            Some(chunk) if chunk.len() < ENTRIES_MAX && bytes <= MESSAGE_BYTES => chunk.push(entry),
+            Some(chunk) if fits(chunk) => chunk.push(entry),
             Some(_) | None => {
                 chunks.push(vec![entry]);
                 bytes = cost;
@@ -205,6 +236,7 @@ pub(crate) fn view(tracked: &Tracked, at: usize, settled: Settled) -> PublishedV
         state: settled.state.word().to_owned(),
         links: settled.links,
         cores: 0,
+        repeated: published.repeated,
     }
 }
 
@@ -220,6 +252,9 @@ mod tests {
         assert_eq!(counts(entries(0, 0)), Vec::<usize>::new());
         assert_eq!(counts(entries(600, 0)), [256, 256, 88]);
         assert_eq!(counts(entries(8, ENTRY_MAX)), [3, 3, 2]);
+        let mut some = entries(5, 1);
+        some[2].meta.key = Some([1; 16]);
+        assert_eq!(counts(some), [2, 1, 2]);
     }
 
     #[test]

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 
 use crate::access::Caller;
 use crate::socket::Door;
-use crate::state::{About, Shared};
-use crate::{ApiError, Code, groups, inbox, inspect, messages, rights, send, services, stream};
+use crate::state::{About, Reloads, Shared};
+use crate::{ApiError, Code, groups, inbox, inspect, messages, metrics, rights, send, services, stream, trace, ws};
 
 /// Largest body that is read as a whole, in bytes. 4 MiB: 16 full messages in one batch; more goes by stream.
 pub(crate) const BODY_MAX: usize = 4 << 20;
@@ -29,12 +29,19 @@ pub(crate) type App = Arc<Shared>;
 /// What every handler gives.
 pub(crate) type Reply = Result<Response, ApiError>;
 
-/// Serves the API until `stop` becomes true (or its sender is gone); streams end then, other requests are finished.
+/// Serves the API until `stop` becomes true (or its sender is gone); streams end then, other requests are finished. What
+/// `reloads` is told shows in the status.
 ///
 /// # Errors
 /// The listener's own.
-pub async fn serve(door: Door, node: Node, about: About, stop: watch::Receiver<bool>) -> io::Result<()> {
-    let app = Arc::new(Shared::new(node.clone(), about, stop.clone()));
+pub async fn serve(
+    door: Door,
+    node: Node,
+    about: About,
+    reloads: Reloads,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let app = Arc::new(Shared::new(node.clone(), about, reloads, stop.clone()));
     let watcher = tokio::spawn(watch_notices(node, Arc::clone(&app)));
     let service = router(app).into_make_service_with_connect_info::<Caller>();
     let served = axum::serve(door, service).with_graceful_shutdown(stopped(stop)).await;
@@ -68,6 +75,7 @@ fn router(app: App) -> Router {
         .route("/v1/groups/{group}/stream", get(stream::one_group))
         .route("/v1/stream", get(stream::many_groups))
         .route("/v1/send", post(send::send_many))
+        .route("/v1/ws", get(ws::open))
         .route("/v1/send/{node}", post(send::send))
         .route("/v1/services", get(services::list).post(services::serve))
         .route("/v1/services/{name}", delete(services::unserve))
@@ -77,8 +85,11 @@ fn router(app: App) -> Router {
         .route("/v1/inbox/ack", post(inbox::acknowledge))
         .route("/v1/status", get(inspect::status))
         .route("/v1/peers", get(inspect::peers))
+        .route("/v1/peers/{node}", get(trace::peer))
+        .route("/v1/trace/{target}", get(trace::trace))
         .route("/v1/paths", get(inspect::paths))
         .route("/v1/ping/{node}", post(inspect::ping))
+        .route("/metrics", get(metrics::show))
         .route("/healthz", get(inspect::healthy))
         .route("/readyz", get(inspect::ready))
         .fallback(not_found)

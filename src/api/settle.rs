@@ -30,6 +30,16 @@ impl Patience {
     pub(crate) fn of(params: &Params) -> Result<Self, ApiError> {
         Ok(Self { wait: params.wait()?, most: params.millis("timeout_ms")?.unwrap_or(WAIT) })
     }
+
+    /// Waits for this, for so many milliseconds at most.
+    pub(crate) fn new(wait: Wait, timeout_ms: Option<u64>) -> Self {
+        Self { wait, most: timeout_ms.map_or(WAIT, Duration::from_millis) }
+    }
+
+    /// Whether it is enough that the daemon has it.
+    pub(crate) fn is_content_with_acceptance(self) -> bool {
+        self.wait == Wait::Accepted
+    }
 }
 
 impl Patience {
@@ -51,7 +61,10 @@ pub(crate) struct Settled {
     pub(crate) links: u32,
 }
 
-const ACCEPTED: Settled = Settled { state: State::Accepted, links: 0 };
+impl Settled {
+    /// The daemon has it; more is not known.
+    pub(crate) const ACCEPTED: Self = Self { state: State::Accepted, links: 0 };
+}
 
 /// Waits for published messages of one request, one after the other.
 #[derive(Debug)]
@@ -71,15 +84,15 @@ impl Settler {
     /// Waits for a message that was published at `since`.
     pub(crate) async fn settle(&mut self, tracked: &mut Tracked, since: Instant) -> Settled {
         if self.patience.wait == Wait::Accepted {
-            return ACCEPTED;
+            return Settled::ACCEPTED;
         }
         let deadline = since + self.patience.most;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match tokio::time::timeout(left.min(LOOK), tracked.outcome()).await {
                 Ok(Some(outcome)) => return Settled { state: outcome.state, links: outcome.links },
-                Ok(None) => return ACCEPTED,
-                Err(_) if left <= LOOK || self.is_alone().await => return ACCEPTED,
+                Ok(None) => return Settled::ACCEPTED,
+                Err(_) if left <= LOOK || self.is_alone().await => return Settled::ACCEPTED,
                 Err(_) => {}
             }
         }
@@ -106,7 +119,7 @@ pub(crate) async fn settle_unicast(
     patience: Patience,
 ) -> Settled {
     if patience.wait == Wait::Accepted {
-        return ACCEPTED;
+        return Settled::ACCEPTED;
     }
     let start = Instant::now();
     let mut seen = start;
@@ -114,15 +127,15 @@ pub(crate) async fn settle_unicast(
         let left = (start + patience.most).saturating_duration_since(Instant::now());
         match tokio::time::timeout(left.min(LOOK), next_of(&mut outcomes, id)).await {
             Ok(Some(outcome)) => return Settled { state: outcome.state, links: outcome.links },
-            Ok(None) => return ACCEPTED,
-            Err(_) if left <= LOOK => return ACCEPTED,
+            Ok(None) => return Settled::ACCEPTED,
+            Err(_) if left <= LOOK => return Settled::ACCEPTED,
             Err(_) => {}
         }
         let linked = app.node.peers().await.is_ok_and(|peers| peers.iter().any(|peer| peer.node == to));
         if linked {
             seen = Instant::now();
         } else if seen.elapsed() >= GRACE {
-            return ACCEPTED;
+            return Settled::ACCEPTED;
         }
     }
 }

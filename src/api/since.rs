@@ -34,7 +34,7 @@ impl Cursor {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (pos, index) = text.split_once('.')?;
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         (digits(pos) && digits(index)).then_some(())?;

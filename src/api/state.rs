@@ -1,6 +1,7 @@
 //! What the handlers share: the node, the names of its groups, and the little that is remembered between requests.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use crosscast::{LogPos, Node, Notice, PeerView};
 use crosscast_wire::{GroupId, Network, NodeId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::view::ReloadView;
 use crate::{ApiError, Code};
 
 /// Streams at once. 256: as many as connections.
@@ -35,6 +37,47 @@ pub struct About {
     pub networks: Vec<Network>,
 }
 
+/// What the last reading of the configuration came to; shared with whoever reads it.
+#[derive(Clone, Debug, Default)]
+pub struct Reloads(Arc<Mutex<Option<ReloadView>>>);
+
+impl Reloads {
+    /// Tells of a reading.
+    pub fn tell(&self, reload: ReloadView) {
+        *lock(&self.0) = Some(reload);
+    }
+
+    /// The last reading.
+    #[must_use]
+    pub fn last(&self) -> Option<ReloadView> {
+        lock(&self.0).clone()
+    }
+}
+
+/// What went through the API in this run.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    published: AtomicU64,
+    streamed: AtomicU64,
+}
+
+impl Counters {
+    /// Entries were given to the node.
+    pub(crate) fn published(&self, entries: usize) {
+        self.published.fetch_add(entries as u64, Ordering::Relaxed);
+    }
+
+    /// An entry was given to a reader.
+    pub(crate) fn streamed(&self) {
+        self.streamed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Entries published and streamed.
+    pub(crate) fn read(&self) -> (u64, u64) {
+        (self.published.load(Ordering::Relaxed), self.streamed.load(Ordering::Relaxed))
+    }
+}
+
 /// Shared by all requests.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -42,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) about: About,
     pub(crate) started: Instant,
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) counters: Counters,
+    pub(crate) reloads: Reloads,
     streams: Arc<Semaphore>,
     groups: Mutex<GroupCache>,
     rates: Mutex<BTreeMap<RateKey, Rate>>,
@@ -73,12 +118,14 @@ struct Rate {
 }
 
 impl Shared {
-    pub(crate) fn new(node: Node, about: About, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(node: Node, about: About, reloads: Reloads, stop: watch::Receiver<bool>) -> Self {
         Self {
             node,
             about,
             started: Instant::now(),
             stop,
+            counters: Counters::default(),
+            reloads,
             streams: Arc::new(Semaphore::new(STREAMS)),
             groups: Mutex::default(),
             rates: Mutex::default(),
@@ -90,6 +137,11 @@ impl Shared {
     pub(crate) fn stream_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let place = Arc::clone(&self.streams).try_acquire_owned();
         place.map_err(|_| ApiError::new(Code::Limit, format!("{STREAMS} streams are open")))
+    }
+
+    /// How many streams are open.
+    pub(crate) fn open_streams(&self) -> usize {
+        STREAMS.saturating_sub(self.streams.available_permits())
     }
 
     /// The group with this local name or GroupId.

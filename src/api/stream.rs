@@ -13,22 +13,16 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use crosscast::{Delivery, Error, Item, LogPos, Refusal, Since, Source, Subscription};
-use crosscast_wire::{GroupId, WallMillis};
+use crosscast::Source;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::feed::{EntryAt, Feed, GROUPS, Next, Starts};
 use crate::params::Params;
 use crate::server::{App, Reply, stopped};
-use crate::since::{Cursor, Start, cursors_text, parse_start};
-use crate::view::EntryView;
-use crate::{ApiError, Code, inbox};
-
-/// Groups in one stream. 64: a person's; whoever serves more opens more streams.
-const GROUPS: usize = 64;
-
-/// Payload bytes under way to a reader. 1 MiB: four full messages.
-const WINDOW: u32 = 1 << 20;
+use crate::since::{Start, cursors_text, parse_start};
+use crate::topic::Filters;
+use crate::{ApiError, Code};
 
 /// Text after which a piece of the body is handed over. 64 KiB: large enough that bulk costs few calls.
 const PIECE: usize = 64 << 10;
@@ -43,135 +37,41 @@ pub(crate) async fn one_group(
     params: Params,
     headers: HeaderMap,
 ) -> Reply {
-    params.only(&["since"])?;
-    groups(app, vec![text], &params, &headers).await
+    params.only(&["since", "topic"])?;
+    open(app, vec![text], &params, &headers, Start::Now).await
 }
 
 /// `GET /v1/stream?group=a&group=b`
 pub(crate) async fn many_groups(State(app): State<App>, params: Params, headers: HeaderMap) -> Reply {
-    params.only(&["since", "group"])?;
+    params.only(&["since", "group", "topic"])?;
     let texts: Vec<String> = params.all("group").map(str::to_owned).collect();
-    if texts.is_empty() || texts.len() > GROUPS {
+    if texts.is_empty() {
         return Err(ApiError::new(Code::BadRequest, format!("name 1 to {GROUPS} groups: ?group=a&group=b")));
     }
-    groups(app, texts, &params, &headers).await
+    open(app, texts, &params, &headers, Start::Now).await
 }
 
 /// `GET /v1/inbox/stream`
 pub(crate) async fn inbox(State(app): State<App>, params: Params, headers: HeaderMap) -> Reply {
     params.only(&["since"])?;
+    open(app, Vec::new(), &params, &headers, Start::Oldest).await
+}
+
+async fn open(app: App, groups: Vec<String>, params: &Params, headers: &HeaderMap, default: Start) -> Reply {
     let place = app.stream_place()?;
-    let starts = Starts::of(&params, &headers, 1, Start::Oldest)?;
-    let feed = Feed::open(&app, Source::Inbox, "inbox".to_owned(), &starts, 0).await?;
-    Ok(respond(Stream { feeds: vec![feed], first: 0, opened: false, place }, &app))
+    let filters = Filters::parse(params.all("topic"))?;
+    let last = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
+    let last = last.filter(|text| !text.is_empty()).map(start).transpose()?;
+    let since = params.get("since").map(start).transpose()?;
+    // `Last-Event-ID` goes before `since`, which says where to start what the former does not name.
+    let starts = Starts::of([since, last], groups.len().max(1), default)?;
+    let feeds = Feed::open_all(&app, &groups, &starts, &filters).await?;
+    Ok(respond(Stream { feeds, first: 0, opened: false, app: app.clone(), place }, &app))
 }
 
-async fn groups(app: App, texts: Vec<String>, params: &Params, headers: &HeaderMap) -> Reply {
-    let place = app.stream_place()?;
-    let starts = Starts::of(params, headers, texts.len(), Start::Now)?;
-    let mut feeds: Vec<Feed> = Vec::with_capacity(texts.len());
-    for (at, text) in texts.iter().enumerate() {
-        let group = app.group(text).await?;
-        if feeds.iter().any(|feed| feed.source == Source::Group(group)) {
-            return Err(ApiError::new(Code::BadRequest, format!("`{text}` is named twice")));
-        }
-        feeds.push(Feed::open(&app, Source::Group(group), group.to_string(), &starts, at).await?);
-    }
-    Ok(respond(Stream { feeds, first: 0, opened: false, place }, &app))
-}
-
-/// Where each feed starts.
-#[derive(Debug)]
-struct Starts {
-    cursors: Vec<Option<Cursor>>,
-    otherwise: Start,
-}
-
-impl Starts {
-    /// `Last-Event-ID` goes before `since`, which says where to start what the former does not name.
-    fn of(params: &Params, headers: &HeaderMap, feeds: usize, default: Start) -> Result<Self, ApiError> {
-        let parse = |text: &str| {
-            parse_start(text).ok_or_else(|| ApiError::new(Code::BadSince, format!("`{}`", crate::text::shown(text))))
-        };
-        let last = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
-        let last = last.filter(|text| !text.is_empty()).map(parse).transpose()?;
-        let since = params.get("since").map(parse).transpose()?;
-        let mut cursors = Vec::new();
-        let mut otherwise = default;
-        // The later one wins.
-        for start in [since, last].into_iter().flatten() {
-            match start {
-                Start::Cursors(given) if given.len() == feeds => cursors = given,
-                Start::Cursors(given) => {
-                    let cause = format!("{} cursors for {feeds} groups", given.len());
-                    return Err(ApiError::new(Code::BadSince, cause));
-                }
-                Start::After(_) if feeds > 1 => {
-                    return Err(ApiError::new(Code::BadSince, "a message id starts a stream of one group"));
-                }
-                other @ (Start::Now | Start::Oldest | Start::After(_) | Start::Time(_)) => {
-                    otherwise = other;
-                    cursors = Vec::new();
-                }
-            }
-        }
-        Ok(Self { cursors, otherwise })
-    }
-}
-
-/// One group, or the inbox, within a stream.
-#[derive(Debug)]
-struct Feed {
-    source: Source,
-    name: String,
-    subscription: Subscription,
-    /// Where to resume; unknown before the first entry of a start that is not a position.
-    cursor: Option<Cursor>,
-    /// Entries of the message at this position that were had before.
-    had: Option<Cursor>,
-    ended: bool,
-}
-
-impl Feed {
-    async fn open(app: &App, source: Source, name: String, starts: &Starts, at: usize) -> Result<Self, ApiError> {
-        let cursor = starts.cursors.get(at).copied().flatten();
-        let (since, cursor) = match (cursor, &starts.otherwise) {
-            (Some(cursor), _) => (Since::After(LogPos(cursor.pos.saturating_sub(1))), Some(cursor)),
-            (None, Start::Now) => head(app, source).await?,
-            (None, Start::Oldest | Start::Cursors(_)) => (Since::Oldest, None),
-            (None, Start::After(id)) => (Since::AfterMessage(*id), None),
-            (None, Start::Time(millis)) => (Since::Time(WallMillis(*millis)), None),
-        };
-        let had = cursor.filter(|cursor| cursor.index > 0);
-        let subscription = match app.node.subscribe(source, since, WINDOW).await {
-            // What was asked for is the present; that the head was trimmed meanwhile is nobody's loss.
-            Err(Error::Refused(Refusal::NoHistory)) if starts.otherwise == Start::Now && starts.cursors.is_empty() => {
-                app.node.subscribe(source, Since::Now, WINDOW).await?
-            }
-            answer => answer?,
-        };
-        Ok(Self { source, name, subscription, cursor, had, ended: false })
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let item = self.subscription.poll_next(cx);
-        self.ended = matches!(item, Poll::Ready(None));
-        item
-    }
-}
-
-/// The present as a position, so that a reader can resume at it.
-async fn head(app: &App, source: Source) -> Result<(Since, Option<Cursor>), ApiError> {
-    let group: GroupId = match source {
-        Source::Group(group) => group,
-        Source::Inbox => return Ok((Since::Now, None)),
-    };
-    let known = app.known(group, true).await?;
-    let known = known.ok_or_else(|| ApiError::new(Code::UnknownGroup, format!("{group} is not one of this node's")))?;
-    Ok((Since::After(known.head), Some(Cursor::after(known.head.0))))
+/// Reads where a stream is to start.
+pub(crate) fn start(text: &str) -> Result<Start, ApiError> {
+    parse_start(text).ok_or_else(|| ApiError::new(Code::BadSince, format!("`{}`", crate::text::shown(text))))
 }
 
 /// The body of an answer as it is pulled.
@@ -180,6 +80,7 @@ struct Stream {
     /// The feed that is asked first: each in turn.
     first: usize,
     opened: bool,
+    app: App,
     #[expect(dead_code, reason = "held for as long as the stream lasts")]
     place: OwnedSemaphorePermit,
 }
@@ -197,9 +98,10 @@ fn respond(stream: Stream, app: &App) -> axum::response::Response {
     (headers, axum::body::Body::from_stream(pieces)).into_response()
 }
 
+/// What stands in an event `gap`.
 #[derive(Debug, Serialize)]
-struct GapView<'a> {
-    group: &'a str,
+pub(crate) struct GapView<'a> {
+    pub(crate) group: &'a str,
 }
 
 impl Stream {
@@ -213,7 +115,12 @@ impl Stream {
         match tokio::time::timeout(ALIVE, poll_fn(|cx| self.poll_items(cx, &mut text))).await {
             Ok(()) if text.is_empty() => None,
             Ok(()) => Some(text.into()),
-            Err(_) => Some(Bytes::from_static(b": alive\n\n")),
+            Err(_) => {
+                // With the cursor, which entries that are not wanted may have moved.
+                text.push_str(": alive\n");
+                self.event(&mut text, None, "");
+                Some(text.into())
+            }
         }
     }
 
@@ -225,39 +132,28 @@ impl Stream {
             let at = self.first.wrapping_add(turn) % count.max(1);
             while text.len() < PIECE {
                 let Some(feed) = self.feeds.get_mut(at) else { break };
-                match feed.poll(cx) {
-                    Poll::Ready(Some(Item::Delivery(delivery))) => self.write(at, &delivery, text),
-                    Poll::Ready(Some(Item::Gap)) => self.write_gap(at, text),
+                match feed.poll_front(cx) {
+                    Poll::Ready(Some(_)) => {}
                     Poll::Ready(None) | Poll::Pending => break,
+                }
+                match feed.take() {
+                    Some(Next::Entry(entry)) => self.write(at, &entry, text),
+                    Some(Next::Gap) => self.write_gap(at, text),
+                    None => break,
                 }
             }
         }
         if !text.is_empty() || self.feeds.iter().all(|feed| feed.ended) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn write(&mut self, at: usize, delivery: &Delivery, text: &mut String) {
-        let count = delivery.entries.len();
-        let Some(feed) = self.feeds.get_mut(at) else { return };
-        let had = feed.had.take().filter(|had| had.pos == delivery.cursor.0).map_or(0, |had| had.index);
-        if matches!(feed.source, Source::Inbox) {
-            for view in inbox::views(delivery).skip(usize::from(had)) {
-                if let Some(feed) = self.feeds.get_mut(at) {
-                    feed.cursor = Some(Cursor::after(delivery.cursor.0));
-                }
-                self.event(text, None, &crate::text::json(&view).unwrap_or_default());
-            }
-            return;
-        }
-        for (index, entry) in (0u16..).zip(delivery.entries.iter()).skip(usize::from(had)) {
-            let Some(feed) = self.feeds.get_mut(at) else { return };
-            feed.cursor = Some(Cursor::after_entry(delivery.cursor.0, index, count));
-            let name = std::mem::take(&mut feed.name);
-            let view = EntryView::of(delivery, &name, index, &entry, self.cursors());
-            self.event(text, None, &crate::text::json(&view).unwrap_or_default());
-            if let Some(feed) = self.feeds.get_mut(at) {
-                feed.name = name;
-            }
-        }
+    fn write(&self, at: usize, entry: &EntryAt, text: &mut String) {
+        let Some(feed) = self.feeds.get(at) else { return };
+        let data = match feed.source {
+            Source::Inbox => crate::text::json(&entry.inbox_view()),
+            Source::Group(_) => crate::text::json(&entry.view(&feed.name, self.cursors())),
+        };
+        self.app.counters.streamed();
+        self.event(text, None, &data.unwrap_or_default());
     }
 
     fn write_gap(&self, at: usize, text: &mut String) {

@@ -121,6 +121,7 @@ impl Upload {
     async fn publish(&mut self, entries: Vec<Entry>) -> Result<(), Gone> {
         for chunk in chunks(entries) {
             let (lines, since) = (chunk.len(), Instant::now());
+            self.app.counters.published(lines);
             let news = match self.app.node.publish_tracked(self.group, chunk, self.common.options).await {
                 Ok(tracked) => News::Published { tracked: Box::new(tracked), lines, since },
                 Err(error) => News::Failed { error: error.into(), first: self.line.saturating_add(1), lines },

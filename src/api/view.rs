@@ -3,14 +3,19 @@
 //! Keys, hashes and closed words stand in their text form, times in milliseconds since the Unix epoch, a payload as text
 //! when it is UTF-8 and in base64 otherwise.
 
-use std::collections::BTreeMap;
+mod node;
 
 use bytes::Bytes;
-use crosscast::{Delivery, GroupView, PeerView};
-use crosscast_wire::{Entry, MessageId, Roles, State};
+use crosscast::{Delivery, GroupView};
+use crosscast_wire::{Entry, MessageId, State};
 use serde::{Deserialize, Serialize};
 
 use crate::base64;
+
+pub use node::{
+    NetworkView, PathView, PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceLink, TraceView, millis,
+    role_words,
+};
 
 /// A payload as JSON: one of two fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +121,9 @@ pub struct PublishedView {
     pub links: u32,
     /// How many cores keep it.
     pub cores: u32,
+    /// Whether it was published before, by its key, and nothing was published now; absent when not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
 }
 
 /// What became of a message to one node: the object of `crosscast send --json`.
@@ -270,181 +278,4 @@ pub struct RevokedView {
     pub node: Option<String>,
     /// Whether it was an invite, with everyone whom it let in.
     pub invite: bool,
-}
-
-/// A round trip to a peer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PongView {
-    /// The peer.
-    pub node: String,
-    /// The round trip in milliseconds.
-    pub rtt_ms: f64,
-    /// How it is reached.
-    pub path: String,
-    /// Why so.
-    pub reason: String,
-}
-
-/// A peer, over its preferred link: the object of `crosscast peers --json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PeerJson {
-    /// Who.
-    pub node: String,
-    /// Which run of it: 16 hexadecimal digits.
-    pub instance: String,
-    /// The name it gives itself.
-    pub alias: String,
-    /// What it offers to be.
-    pub roles: Vec<String>,
-    /// Over which network.
-    pub network: String,
-    /// Where.
-    pub locator: String,
-    /// `out` when this node dialled, `in` otherwise.
-    pub direction: String,
-    /// How it is reached.
-    pub path: String,
-    /// Why so.
-    pub reason: String,
-    /// Smoothed round trip in milliseconds, once measured.
-    pub rtt_ms: Option<f64>,
-    /// Bytes received.
-    pub rx_bytes: u64,
-    /// Bytes sent.
-    pub tx_bytes: u64,
-    /// Bytes received a second, lately.
-    pub rx_rate: u64,
-    /// Bytes sent a second, lately.
-    pub tx_rate: u64,
-    /// Groups both take part in.
-    pub groups: u32,
-    /// Bytes waiting for it.
-    pub mailbox: u64,
-    /// Its standing here; 0 as long as nothing speaks for or against it.
-    pub score: i64,
-    /// Its program and version.
-    pub agent: String,
-    /// When the link came up.
-    pub up_since: u64,
-    /// Why the last link to it ended, or the last dial failed.
-    pub last_error: Option<String>,
-}
-
-impl PeerJson {
-    /// Describes a peer with the rates and the last error known of it.
-    #[must_use]
-    pub fn of(peer: &PeerView, (rx_rate, tx_rate): (u64, u64), last_error: Option<String>) -> Self {
-        Self {
-            node: peer.node.to_string(),
-            instance: format!("{:016x}", peer.instance.0),
-            alias: peer.name.clone(),
-            roles: role_words(peer.roles),
-            network: peer.network.word().to_owned(),
-            locator: peer.locator.to_string(),
-            direction: if peer.outbound { "out" } else { "in" }.to_owned(),
-            path: peer.path.word().to_owned(),
-            reason: peer.reason.word().to_owned(),
-            rtt_ms: peer.rtt_us.map(millis),
-            rx_bytes: peer.rx_bytes,
-            tx_bytes: peer.tx_bytes,
-            rx_rate,
-            tx_rate,
-            groups: peer.groups,
-            mailbox: peer.queued_bytes,
-            score: 0,
-            agent: peer.agent.clone(),
-            up_since: peer.up_since.0,
-            last_error,
-        }
-    }
-}
-
-/// How a linked peer is reached, in short.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PathView {
-    /// The peer.
-    pub node: String,
-    /// Over which network.
-    pub network: String,
-    /// Where.
-    pub locator: String,
-    /// How.
-    pub path: String,
-    /// Why so.
-    pub reason: String,
-    /// Smoothed round trip in milliseconds, once measured.
-    pub rtt_ms: Option<f64>,
-}
-
-impl PathView {
-    /// Describes the path to a peer.
-    #[must_use]
-    pub fn of(peer: &PeerView) -> Self {
-        Self {
-            node: peer.node.to_string(),
-            network: peer.network.word().to_owned(),
-            locator: peer.locator.to_string(),
-            path: peer.path.word().to_owned(),
-            reason: peer.reason.word().to_owned(),
-            rtt_ms: peer.rtt_us.map(millis),
-        }
-    }
-}
-
-/// One network this node is attached to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetworkView {
-    /// The network.
-    pub network: String,
-    /// `up`, or `failed`.
-    pub state: String,
-    /// Where it listens; null when it only dials.
-    pub address: Option<String>,
-    /// Why it failed, or does not listen.
-    pub reason: Option<String>,
-}
-
-/// The node's state: the object of `crosscast status --json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusView {
-    /// This node.
-    pub node: String,
-    /// Its name.
-    pub name: String,
-    /// Version of the program.
-    pub version: String,
-    /// Program and version, as shown to peers.
-    pub agent: String,
-    /// This run: 16 hexadecimal digits.
-    pub instance: String,
-    /// Seconds since it started.
-    pub uptime_s: u64,
-    /// What it offers to be.
-    pub roles: Vec<String>,
-    /// Where it listens, with real ports.
-    pub listen: Vec<String>,
-    /// Its networks.
-    pub networks: Vec<NetworkView>,
-    /// Linked peers.
-    pub peers: u32,
-    /// Groups it is part of.
-    pub groups: u32,
-    /// Resident memory in bytes.
-    pub rss_bytes: u64,
-    /// How often input from peers was refused in this run, by reason; reasons that never came up are absent.
-    #[serde(default)]
-    pub rejects: BTreeMap<String, u64>,
-}
-
-/// The words of role bits.
-#[must_use]
-pub fn role_words(bits: u64) -> Vec<String> {
-    Roles::from_known_bits(bits).words().map(str::to_owned).collect()
-}
-
-/// Microseconds as milliseconds.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "a round trip of 285 years would lose a microsecond")]
-pub fn millis(micros: u64) -> f64 {
-    micros as f64 / 1_000.0
 }

@@ -40,8 +40,12 @@ pub(crate) enum Verb {
     Status,
     /// List linked peers: over which network, by which path and why
     Peers(PeersArgs),
+    /// Show one linked peer in detail
+    Peer(PeerArgs),
     /// Measure the round trip to a linked peer
     Ping(PingArgs),
+    /// Show over which links a peer is reached, or a group flows
+    Trace(TraceArgs),
     /// Make, join and look at groups
     #[command(subcommand)]
     Group(GroupVerb),
@@ -63,6 +67,10 @@ pub(crate) enum Verb {
     Config(ConfigVerb),
     /// Explain an error code
     Explain(ExplainArgs),
+    /// Print a completion script for a shell
+    Completion(CompletionArgs),
+    /// Print a manual page, in roff
+    Man(ManArgs),
     /// Run five nodes on this machine and pipe text through a group that spans them
     Demo(DemoArgs),
 }
@@ -85,9 +93,10 @@ pub(crate) struct RunArgs {
     /// Only check the configuration
     #[arg(long)]
     pub(crate) check: bool,
-    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as crosscast_core=debug
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    pub(crate) log: String,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as crosscast_core=debug; otherwise what
+    /// config.toml says, otherwise info
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
     /// Stop when standard input ends, for programs that start nodes of their own
     #[arg(long)]
     pub(crate) until_stdin_ends: bool,
@@ -98,6 +107,34 @@ pub(crate) struct PeersArgs {
     /// Show the list again every second; with --json, one object a line
     #[arg(short, long)]
     pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PeerArgs {
+    /// The peer's NodeId
+    #[arg(value_name = "KEY")]
+    pub(crate) node: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// A peer's NodeId, a GroupId, or the local name of a group
+    #[arg(value_name = "KEY|GROUP")]
+    pub(crate) target: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Of which verb, such as `group create`; without it, of the program
+    #[arg(value_name = "VERB")]
+    pub(crate) verb: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -255,6 +292,9 @@ pub(crate) struct PubArgs {
     /// Topic within the group, seen by members only
     #[arg(long, value_name = "TOPIC")]
     pub(crate) topic: Option<String>,
+    /// 16 bytes in hexadecimal digits, such as a UUID: the same again within a day publishes nothing. Only with TEXT
+    #[arg(long, value_name = "KEY", requires = "text")]
+    pub(crate) key: Option<String>,
     /// How urgent
     #[arg(long, value_enum, default_value_t = ClassArg::Normal)]
     pub(crate) class: ClassArg,

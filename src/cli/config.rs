@@ -3,6 +3,7 @@
 use crosscast::{Home, Identity, Settings};
 use crosscast_api::{ApiError, Code};
 use serde::Serialize;
+use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
 use crate::{Context, wings};
@@ -10,13 +11,27 @@ use crate::{Context, wings};
 /// Reads and checks everything that a daemon needs from its home folder.
 pub(crate) fn load(home: &Home) -> Result<(Settings, Identity), Failure> {
     crosscast_api::check_path(&home.socket())?;
+    let settings = settings(home)?;
+    let identity = Identity::load(&home.identity()).map_err(ApiError::from)?;
+    Ok((settings, identity))
+}
+
+/// Reads and checks the configuration alone.
+pub(crate) fn settings(home: &Home) -> Result<Settings, Failure> {
     let settings = Settings::load(&home.config()).map_err(ApiError::from)?;
     settings.listen.iter().chain(&settings.attach).try_for_each(wings::check)?;
     if settings.api.tcp.is_some() {
         return Err(Failure::new(Code::Unsupported, "[api].tcp: this version serves its API on the socket only"));
     }
-    let identity = Identity::load(&home.identity()).map_err(ApiError::from)?;
-    Ok((settings, identity))
+    if let Some(filter) = &settings.log {
+        log_filter(filter).map_err(|error| Failure::new(Code::BadConfig, format!("log: {error}")))?;
+    }
+    Ok(settings)
+}
+
+/// Reads what is to be logged.
+pub(crate) fn log_filter(text: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(text).map_err(|error| format!("`{text}` is no filter: {error}"))
 }
 
 #[derive(Debug, Serialize)]
@@ -44,6 +59,7 @@ struct View {
     roles: Vec<&'static str>,
     listen: Vec<String>,
     attach: Vec<String>,
+    log: Option<String>,
     limits: LimitsView,
     api: ApiView,
 }
@@ -72,6 +88,7 @@ pub(crate) fn show(home: &Home, context: &mut Context) -> Result<(), Failure> {
             roles: settings.roles.words().collect(),
             listen: settings.listen.iter().map(ToString::to_string).collect(),
             attach: settings.attach.iter().map(ToString::to_string).collect(),
+            log: settings.log,
             limits: LimitsView {
                 window_bytes: settings.limits.window_bytes,
                 window_seconds: settings.limits.window_ms / 1_000,

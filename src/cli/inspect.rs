@@ -1,13 +1,13 @@
-//! `status`, `peers`, `ping`: looking at the node.
+//! `status`, `peers`, `peer`, `trace`, `ping`: looking at the node.
 
 use std::time::Duration;
 
 use crosscast_api::Code;
-use crosscast_api::view::{PeerJson, PongView, StatusView};
+use crosscast_api::view::{PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceView};
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::args::{PeersArgs, PingArgs};
+use crate::args::{PeerArgs, PeersArgs, PingArgs, TraceArgs};
 use crate::client::{Client, escaped};
 use crate::failure::Failure;
 use crate::out::table;
@@ -41,7 +41,22 @@ pub(crate) async fn status(client: &Client, context: &mut Context) -> Result<(),
     if !refused.is_empty() {
         rows.push(vec!["refused".to_owned(), refused.join(", ")]);
     }
+    rows.extend(status.reload.as_ref().map(|reload| vec!["config".to_owned(), reloaded(reload)]));
     table(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// What the last reading of the configuration came to.
+fn reloaded(reload: &ReloadView) -> String {
+    let list = |keys: &[String]| if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
+    let cause = reload.cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default();
+    if !reload.ok {
+        return format!("read again and left alone{cause}");
+    }
+    let restart = match reload.restart.as_slice() {
+        [] => String::new(),
+        keys => format!("; after a restart: {}", list(keys)),
+    };
+    format!("read again; changed: {}{restart}{cause}", list(&reload.changed))
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,6 +112,62 @@ fn show_peers(peers: &Peers, context: &mut Context) -> Result<(), Failure> {
         ]
     }));
     table(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// Prints one peer in detail.
+pub(crate) async fn peer(client: &Client, args: &PeerArgs, context: &mut Context) -> Result<(), Failure> {
+    let peer: PeerDetail = client.get(&format!("/v1/peers/{}", escaped(&args.node))).await?;
+    if context.json {
+        return context.out.json(&peer);
+    }
+    let mut rows = vec![("node", peer.node)];
+    for run in peer.instances {
+        rows.extend([
+            ("instance", run.instance),
+            ("alias", run.alias),
+            ("agent", run.agent),
+            ("roles", run.roles.join(", ")),
+            ("network", format!("{} {} ({})", run.network, run.path, run.reason)),
+            ("locator", format!("{} {}", run.direction, run.locator)),
+            ("up since", run.up_since.to_string()),
+            ("round trip", run.rtt_ms.map_or_else(|| "not measured yet".to_owned(), |rtt| format!("{rtt:.3} ms"))),
+            ("received", format!("{} bytes, {} a second", run.rx_bytes, run.rx_rate)),
+            ("sent", format!("{} bytes, {} a second", run.tx_bytes, run.tx_rate)),
+            ("waiting", format!("{} bytes", run.mailbox)),
+            ("last error", run.last_error.unwrap_or_else(|| "none".to_owned())),
+        ]);
+    }
+    rows.extend(peer.groups.into_iter().map(|group| ("group", group)));
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    table(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// Prints over which links something goes.
+pub(crate) async fn trace(client: &Client, args: &TraceArgs, context: &mut Context) -> Result<(), Failure> {
+    let query = client.wait_ms().map(|wait| format!("?timeout_ms={wait}")).unwrap_or_default();
+    let trace: TraceView = client.get(&format!("/v1/trace/{}{query}", escaped(&args.target))).await?;
+    if context.json {
+        return context.out.json(&trace);
+    }
+    let rtt = |rtt: Option<f64>| rtt.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.3} ms"));
+    if trace.links.is_empty() {
+        context.note("nobody who takes part in the group is linked");
+        return Ok(());
+    }
+    let head = ["NODE", "ALIAS", "NETWORK", "DIR", "PATH", "REASON", "RTT", "WAITING", "LOCATOR"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(trace.links.into_iter().map(|link| {
+        let waiting = link.queued_bytes.to_string();
+        let (path, rtt) = (link.path, rtt(link.rtt_ms));
+        vec![link.node, link.alias, link.network, link.direction, path, link.reason, rtt, waiting, link.locator]
+    }));
+    table(&rows).iter().try_for_each(|line| context.out.line(line))?;
+    if trace.kind == "group" {
+        context.note("these are the first hops; what lies behind them is not known here");
+    } else {
+        context.note(&format!("round trip just now: {}", rtt(trace.measured_ms)));
+    }
+    Ok(())
 }
 
 /// Measures the round trip to a peer.

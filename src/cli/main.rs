@@ -18,11 +18,12 @@ mod key;
 mod notify;
 mod out;
 mod publish;
+mod reload;
 mod rights;
 mod run;
 mod services;
+mod shell;
 mod subscribe;
-mod topic;
 mod wings;
 
 use std::process::ExitCode;
@@ -80,9 +81,13 @@ fn verb(cli: Cli) -> Result<(), Failure> {
         Verb::Config(ConfigVerb::Check) => config::check(&home(&global)?, &mut Context::new(&global)),
         Verb::Config(ConfigVerb::Show) => config::show(&home(&global)?, &mut Context::new(&global)),
         Verb::Explain(args) => explain::explain(args.code.as_deref(), &mut Context::new(&global)),
+        Verb::Completion(args) => shell::completion(&args, &mut Context::new(&global)),
+        Verb::Man(args) => shell::man(&args, &mut Context::new(&global)),
         Verb::Demo(args) => demo::demo(&args, &global),
         Verb::Status => ask(&global, async |client, context| inspect::status(&client, context).await),
         Verb::Peers(args) => ask(&global, async |client, context| inspect::peers(&client, &args, context).await),
+        Verb::Peer(args) => ask(&global, async |client, context| inspect::peer(&client, &args, context).await),
+        Verb::Trace(args) => ask(&global, async |client, context| inspect::trace(&client, &args, context).await),
         Verb::Ping(args) => ask(&global, async |client, context| inspect::ping(&client, &args, context).await),
         Verb::Group(verb) => ask(&global, async |client, context| groups::group(&client, verb, context).await),
         Verb::Pub(args) => ask(&global, async |client, context| publish::publish(&client, args, context).await),

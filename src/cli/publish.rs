@@ -83,6 +83,7 @@ fn path(client: &Client, args: &PubArgs, stream: Option<&str>) -> String {
     query.extend(stream.map(|stream| format!("stream={stream}")));
     query.extend(client.wait_ms().map(|wait| format!("timeout_ms={wait}")));
     query.extend(args.topic.as_ref().map(|topic| format!("topic={}", escaped(topic))));
+    query.extend(args.key.as_ref().map(|key| format!("key={}", escaped(key))));
     query.extend(args.life.map(|life| format!("life_ms={}", life.as_millis())));
     format!("/v1/groups/{}/messages?{}", escaped(&args.group), query.join("&"))
 }
@@ -258,7 +259,14 @@ mod tests {
 
     #[test]
     fn each_line_is_counted_once_whatever_became_of_it() {
-        let view = |state: &str| PublishedView { id: "id".into(), index: 0, state: state.into(), links: 0, cores: 0 };
+        let view = |state: &str| PublishedView {
+            id: "id".into(),
+            index: 0,
+            state: state.into(),
+            links: 0,
+            cores: 0,
+            repeated: false,
+        };
         let mut tally = Tally::default();
         ["sent", "accepted", "refused", "expired"].iter().for_each(|state| tally.count(&view(state)));
         assert_eq!((tally.published, tally.unacknowledged, tally.failed), (2, 1, 2));

@@ -1,15 +1,17 @@
-//! `crosscast run`: the daemon. Puts node, networks and API together, and takes them apart in order.
+//! `crosscast run`: the daemon. Puts node, networks and API together, and takes them apart in order. SIGHUP makes it read
+//! its configuration again (`reload.rs`).
 
 use std::io::Read as _;
 use std::time::Duration;
 
 use crosscast::{DialError, Home, Node, Notice, Settings};
-use crosscast_api::{About, Access, ApiError, Code, Door};
+use crosscast_api::{About, Access, ApiError, Code, Door, Reloads};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::args::RunArgs;
 use crate::failure::Failure;
+use crate::reload::{LogSwitch, Reloader};
 use crate::{config, notify, wings};
 
 /// Threads that run tasks. 2: one for the node, one for everything else; signing and storing have their own.
@@ -23,8 +25,9 @@ pub(crate) const AGENT: &str = concat!("crosscast/", env!("CARGO_PKG_VERSION"));
 
 /// Runs until a signal, or only checks the configuration.
 pub(crate) fn run(home: &Home, args: &RunArgs) -> Result<(), Failure> {
-    start_log(&args.log)?;
+    let log = start_log(args.log.as_deref())?;
     let (settings, identity) = config::load(home)?;
+    log.set(settings.log.as_deref());
     if args.check {
         eprintln!("{} is fine", home.config().display());
         return Ok(());
@@ -33,7 +36,7 @@ pub(crate) fn run(home: &Home, args: &RunArgs) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| Failure::io("the runtime", &error))?;
     let transports = wings::transports(&identity)?;
     drop(identity);
-    let done = runtime.block_on(Box::pin(daemon(home, &settings, transports, args.until_stdin_ends)));
+    let done = runtime.block_on(Box::pin(daemon(home, settings, transports, log, args.until_stdin_ends)));
     // What is left are connections whose callers do not read; they end with the process.
     runtime.shutdown_background();
     done
@@ -41,14 +44,16 @@ pub(crate) fn run(home: &Home, args: &RunArgs) -> Result<(), Failure> {
 
 async fn daemon(
     home: &Home,
-    settings: &Settings,
+    settings: Settings,
     transports: Vec<Box<dyn crosscast::Transport>>,
+    log: LogSwitch,
     until_stdin_ends: bool,
 ) -> Result<(), Failure> {
     // The signals first: one that arrives while starting must not be lost.
     let mut end = End::new(until_stdin_ends)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(|error| Failure::io("signals", &error))?;
     let door = Door::open(&home.socket(), Access::new(settings.api.group.clone()))?;
-    let node = start(home, settings, transports).await?;
+    let node = start(home, &settings, transports).await?;
     let about = About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         agent: AGENT.to_owned(),
@@ -56,13 +61,21 @@ async fn daemon(
         networks: wings::NETWORKS.to_vec(),
     };
     let (stop, stopping) = watch::channel(false);
-    let server = tokio::spawn(crosscast_api::serve(door, node.clone(), about, stopping));
+    let reloads = Reloads::default();
+    let server = tokio::spawn(crosscast_api::serve(door, node.clone(), about, reloads.clone(), stopping));
+    let mut reloader = Reloader { home: home.clone(), settings, log, reloads };
     let ready = ready_line(&node).await?;
     eprintln!("{ready}");
     notify::notify("READY=1");
-    let cause = tokio::select! {
-        () = end.wait() => Ok(()),
-        () = tell_notices(&node) => Err(Failure::new(Code::Internal, "the node stopped by itself; see the log")),
+    let mut notices = std::pin::pin!(tell_notices(&node));
+    let cause = loop {
+        tokio::select! {
+            () = end.wait() => break Ok(()),
+            () = &mut notices => {
+                break Err(Failure::new(Code::Internal, "the node stopped by itself; see the log"));
+            }
+            _ = hangup.recv() => Box::pin(reloader.reload(&node)).await,
+        }
     };
     notify::notify("STOPPING=1");
     tracing::info!("stopping");
@@ -192,10 +205,14 @@ impl End {
     }
 }
 
-/// Logs to stderr, without colour unless a terminal shows it and NO_COLOR does not forbid it.
-fn start_log(filter: &str) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .map_err(|error| Failure::new(Code::Usage, format!("--log {filter}: {error}")))?;
+/// Logs to stderr, without colour. What the command line names stays, whatever the configuration says.
+fn start_log(fixed: Option<&str>) -> Result<LogSwitch, Failure> {
+    let filter = config::log_filter(fixed.unwrap_or(LogSwitch::DEFAULT));
+    let filter = filter.map_err(|error| Failure::new(Code::Usage, format!("--log: {error}")))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    subscriber.try_init().map_err(|error| Failure::new(Code::Internal, format!("the log: {error}")))
+    let subscriber = subscriber.with_filter_reloading();
+    let handle = subscriber.reload_handle();
+    subscriber.try_init().map_err(|error| Failure::new(Code::Internal, format!("the log: {error}")))?;
+    let change = move |filter| handle.reload(filter).map_err(|error| error.to_string());
+    Ok(LogSwitch::new(fixed.is_some(), Box::new(change)))
 }

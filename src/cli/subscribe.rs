@@ -1,22 +1,21 @@
 //! `crosscast sub`: entries of groups as they come, through restarts of the daemon.
 
 use crosscast_api::view::EntryView;
-use crosscast_api::{Code, parse_start};
+use crosscast_api::{Code, Filters, parse_start};
 
+use crate::Context;
 use crate::args::SubArgs;
 use crate::client::{Client, Occurrence, Watch, escaped};
 use crate::failure::Failure;
-use crate::{Context, topic};
 
 /// Prints what is published.
 pub(crate) async fn subscribe(client: Client, args: &SubArgs, context: &mut Context) -> Result<(), Failure> {
-    if let Some(wrong) = args.topic.iter().find(|filter| !topic::is_filter(filter)) {
-        return Err(Failure::new(Code::Usage, format!("`{wrong}` is no topic filter: + and # stand for whole levels")));
-    }
+    Filters::parse(args.topic.iter().map(String::as_str))?;
     if let Some(wrong) = args.since.as_ref().filter(|since| parse_start(since).is_none()) {
         return Err(Failure::new(Code::BadSince, format!("`{wrong}`")));
     }
     let mut query: Vec<String> = args.groups.iter().map(|group| format!("group={}", escaped(group))).collect();
+    query.extend(args.topic.iter().map(|filter| format!("topic={}", escaped(filter))));
     query.extend(args.since.as_ref().map(|since| format!("since={}", escaped(since))));
     let path = format!("/v1/stream?{}", query.join("&"));
     let work = read(client.clone(), path, args, context);
@@ -32,9 +31,8 @@ async fn read(client: Client, path: String, args: &SubArgs, context: &mut Contex
     loop {
         match watch.next().await? {
             Occurrence::Data(data) => {
-                if show(&data, args, context)? {
-                    left = left.map(|left| left.saturating_sub(1));
-                }
+                show(&data, args, context)?;
+                left = left.map(|left| left.saturating_sub(1));
                 if left == Some(0) {
                     return Ok(());
                 }
@@ -51,14 +49,10 @@ async fn read(client: Client, path: String, args: &SubArgs, context: &mut Contex
     }
 }
 
-/// Prints an entry when it is wanted; true when it was.
-fn show(data: &str, args: &SubArgs, context: &mut Context) -> Result<bool, Failure> {
+/// Prints an entry.
+fn show(data: &str, args: &SubArgs, context: &mut Context) -> Result<(), Failure> {
     let strange = || Failure::new(Code::Internal, "an entry of the daemon does not parse");
     let view: EntryView = serde_json::from_str(data).map_err(|_| strange())?;
-    let topic = view.topic.as_deref().unwrap_or_default();
-    if !args.topic.is_empty() && !args.topic.iter().any(|filter| topic::matches(filter, topic)) {
-        return Ok(false);
-    }
     if context.json {
         context.out.json(&view)?;
     } else {
@@ -68,5 +62,5 @@ fn show(data: &str, args: &SubArgs, context: &mut Context) -> Result<bool, Failu
         }
         context.out.payload(&payload)?;
     }
-    Ok(true)
+    Ok(())
 }

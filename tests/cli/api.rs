@@ -24,6 +24,8 @@ fn an_unknown_path_method_parameter_or_body_is_an_error_with_a_code() {
     assert_eq!(code(home.get("/v1/groups/nobody")), expect(404, "unknown_group"));
     assert_eq!(code(home.get("/v1/groups/g/stream?sinse=oldest")), expect(400, "bad_request"));
     assert_eq!(code(home.get("/v1/groups/g/stream?since=never")), expect(400, "bad_since"));
+    assert_eq!(code(home.get("/v1/groups/g/stream?topic=a%2B")), expect(400, "bad_topic"));
+    assert_eq!(code(home.post("/v1/groups/g/messages?topic=a/%23", "", "x")), expect(400, "bad_topic"));
     assert_eq!(code(home.get("/v1/stream")), expect(400, "bad_request"));
     assert_eq!(code(home.get("/v1/stream?group=g&group=g")), expect(400, "bad_request"));
     assert_eq!(code(home.post("/v1/groups", "application/json", "{")), expect(400, "bad_request"));
@@ -72,6 +74,19 @@ fn an_event_stream_resumes_at_the_last_event_id_over_several_groups() {
         seen.sort();
         assert_eq!(seen, ["1", "2", "3", "x", "y"], "resumed after event {at} at {id}");
     }
+}
+
+#[test]
+fn an_event_stream_is_filtered_by_topics_and_resumes_behind_what_it_passed() {
+    let pair = Pair::new();
+    for (topic, payload) in [("a/1", "one"), ("b", "no"), ("a/2", "two"), ("c", "no"), ("a/3", "three")] {
+        pair.a.ok(&["pub", "g", payload, "--topic", topic]);
+    }
+    let path = "/v1/groups/g/stream?since=oldest&topic=a/%2B&topic=c/x";
+    let all = events(&pair.b, path, None, 3);
+    assert_eq!(all.iter().map(|(_, payload)| payload.as_str()).collect::<Vec<_>>(), ["one", "two", "three"]);
+    let rest = events(&pair.b, path, Some(&all[0].0), 2);
+    assert_eq!(rest, all[1..]);
 }
 
 /// Reads this many entries of a stream: their ids and payloads.

@@ -6,7 +6,8 @@ use crate::world::{Pair, Stream, World, fields, text, words};
 fn every_json_object_has_exactly_the_documented_fields() {
     let pair = Pair::new();
     let (a, b) = (&pair.a, &pair.b);
-    let status = "node name version agent instance uptime_s roles listen networks peers groups rss_bytes rejects";
+    let status = "node name version agent instance uptime_s roles listen networks peers groups rss_bytes rejects \
+                  reload";
     assert_eq!(fields(&a.json(&["status"])), words(status));
     assert_eq!(fields(&a.json(&["status"])["networks"][0]), words("network state address reason"));
     let peer = "node instance alias roles network locator direction path reason rtt_ms rx_bytes tx_bytes rx_rate \
@@ -89,7 +90,8 @@ fn topics_are_filtered_with_wildcards() {
     pair.a.ok(&["pub", "g", "without topic"]);
     assert_eq!((sub.line(), sub.line()), (b"one".to_vec(), b"two".to_vec()));
     assert_eq!(sub.wait(), 0);
-    assert_eq!(pair.b.fails(&["sub", "g", "--topic", "a+"]), (2, "usage".to_owned()));
+    assert_eq!(pair.b.fails(&["sub", "g", "--topic", "a+"]), (2, "bad_topic".to_owned()));
+    assert_eq!(pair.a.fails(&["pub", "g", "x", "--topic", "a/#"]), (2, "bad_topic".to_owned()));
 }
 
 #[test]

@@ -17,21 +17,25 @@ fn help_lists_the_verbs_that_are_built_and_no_other() {
         Usage: crosscast [OPTIONS] <COMMAND>
 
         Commands:
-          init     Make an identity and a commented config.toml; print the NodeId
-          run      Run the daemon
-          status   Show this node: its key, where it listens, its networks
-          peers    List linked peers: over which network, by which path and why
-          ping     Measure the round trip to a linked peer
-          group    Make, join and look at groups
-          pub      Publish TEXT, or each line of standard input, to a group
-          sub      Print what is published to groups
-          send     Send TEXT, or standard input, to nodes
-          inbox    List what was sent to this node
-          key      Show this node's key
-          config   Check or show the configuration
-          explain  Explain an error code
-          demo     Run five nodes on this machine and pipe text through a group that spans them
-          help     Print this message or the help of the given subcommand(s)
+          init        Make an identity and a commented config.toml; print the NodeId
+          run         Run the daemon
+          status      Show this node: its key, where it listens, its networks
+          peers       List linked peers: over which network, by which path and why
+          peer        Show one linked peer in detail
+          ping        Measure the round trip to a linked peer
+          trace       Show over which links a peer is reached, or a group flows
+          group       Make, join and look at groups
+          pub         Publish TEXT, or each line of standard input, to a group
+          sub         Print what is published to groups
+          send        Send TEXT, or standard input, to nodes
+          inbox       List what was sent to this node
+          key         Show this node's key
+          config      Check or show the configuration
+          explain     Explain an error code
+          completion  Print a completion script for a shell
+          man         Print a manual page, in roff
+          demo        Run five nodes on this machine and pipe text through a group that spans them
+          help        Print this message or the help of the given subcommand(s)
 
         Options:
               --home <DIR>      Home folder; otherwise CROSSCAST_HOME, otherwise the XDG data folder

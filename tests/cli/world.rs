@@ -262,6 +262,23 @@ impl Pair {
         pair
     }
 
+    /// Where the second can be dialled; it only does so itself, so it is given a place to listen on first.
+    pub(crate) fn b_locator(&self) -> String {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let config = self.b.dir.join("config.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let text = text.replace("# listen = [\"tls://[::]:7700\"]", &format!("listen = [\"tls://{taken}\"]"));
+        std::fs::write(&config, text).unwrap();
+        let pid = rustix::process::Pid::from_child(&self.daemons[1].child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        let start = Instant::now();
+        while self.b.json(&["status"])["listen"].as_array().unwrap().is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(20), "the second does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.b.locator()
+    }
+
     /// Waits until both know each other in the group.
     pub(crate) fn linked(&self) {
         let start = Instant::now();
