@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod daemon;
+mod foe;
 pub mod http;
 pub mod netns;
 pub mod raw;

@@ -165,7 +165,7 @@ impl Client {
 }
 
 /// Waits for the link; returns what came behind it too.
-async fn dialled(driver: &mut PortDriver) -> Result<(LinkId, Bytes, Vec<Report>)> {
+pub(crate) async fn dialled(driver: &mut PortDriver) -> Result<(LinkId, Bytes, Vec<Report>)> {
     let mut reports = Vec::new();
     loop {
         driver.recv(&mut reports).await;
@@ -186,7 +186,7 @@ async fn dialled(driver: &mut PortDriver) -> Result<(LinkId, Bytes, Vec<Report>)
     }
 }
 
-fn our_hello(key: &SecretKey) -> Result<Hello> {
+pub(crate) fn our_hello(key: &SecretKey) -> Result<Hello> {
     let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let fields = HelloFields {
         node: NodeId::new(key.public()),

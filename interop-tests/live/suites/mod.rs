@@ -3,6 +3,7 @@
 mod capture;
 mod cargo;
 mod demo;
+mod floods;
 mod idle;
 mod middle_killed;
 mod refusals;
@@ -39,6 +40,13 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "restored-home", shows: "a home from a backup works on", run: restored_home::run },
     Suite { name: "ready-time", shows: "a daemon is ready at once", run: idle::ready_time },
     Suite { name: "idle-memory", shows: "an idle daemon is small", run: idle::memory },
+    Suite { name: "bad-messages", shows: "bad links cost little and honest work goes on", run: floods::bad_messages },
+    Suite {
+        name: "idle-hands",
+        shows: "silent and slow peers cost little memory and no time",
+        run: floods::idle_hands,
+    },
+    Suite { name: "fresh-keys", shows: "one prefix's fresh keys keep no newcomer out", run: floods::fresh_keys },
     Suite { name: "capture", shows: "another program verifies a daemon's bytes", run: capture::run },
     Suite { name: "schemas", shows: "what verbs and API print fits the published schemas", run: schemas::run },
     Suite { name: "wrong-key", shows: "a wrong key, an open key file, a foreign user are refused", run: refusals::run },
@@ -58,6 +66,9 @@ pub const BARS: &[(&str, Run)] = &[
     ("wrong-key", refusals::run),
     ("forged", cargo::forged),
     ("mutated", cargo::mutated),
+    ("bad-messages", floods::bad_messages),
+    ("idle-hands", floods::idle_hands),
+    ("fresh-keys", floods::fresh_keys),
     ("sim-1000", cargo::sim),
     ("sim-same-seed", cargo::sim_same_seed),
     ("pure-rooms", cargo::pure_rooms),
