@@ -30,6 +30,8 @@ pub enum Reason {
     Chain,
     /// Rights or keys are to be asked for.
     Ask,
+    /// Entries have gathered for long enough.
+    Pace,
     /// Messages beyond a link's refusals have waited.
     Rate,
     /// A closing link or a shutdown is overdue.
@@ -49,6 +51,7 @@ pub(crate) enum Timer {
     Expiry,
     Store,
     Parked,
+    Pace(GroupId),
     Ask(GroupId),
     Refusals,
     Challenge(LinkId),
@@ -69,6 +72,7 @@ impl Timer {
             Self::Expiry | Self::Letters => Reason::Expiry,
             Self::Store => Reason::Store,
             Self::Parked => Reason::Chain,
+            Self::Pace(_) => Reason::Pace,
             Self::Ask(_) => Reason::Ask,
             Self::Refusals => Reason::Rate,
         }

@@ -298,9 +298,9 @@ const LIVE_MS: u64 = limits::PUSHED_MS + limits::FUTURE_MS;
 /// 30 s: a machine with this key that has said nothing for so long does not count against the eight; a daemon that
 /// crashes and starts again every few seconds is heard again soon.
 const SPEAKING_MS: u64 = 30_000;
-/// A window is kept an hour after its last message: replays older than [`LIVE_MS`] fall to the time gate anyway, the
-/// rest of the hour keeps the sender's gaps visible.
-const KEPT_MS: u64 = 3_600_000;
+/// A window is kept a week after its last message: replays older than [`LIVE_MS`] fall to the time gate anyway, the rest
+/// of the week lets a sender who speaks seldom be heard at once, with his gaps visible. Under pressure it goes earlier.
+const KEPT_MS: u64 = 7 * 24 * 3_600_000;
 
 #[cfg(test)]
 mod tests {

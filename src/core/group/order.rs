@@ -43,7 +43,8 @@ struct Stream {
 /// The order of one group's senders.
 #[derive(Default)]
 pub(crate) struct Ordering {
-    /// When this node joined, in Unix seconds: what an older instance said before may be history that nobody keeps.
+    /// When this node joined or the live window begins, in Unix seconds: what an older instance said before may be history
+    /// that nobody keeps.
     joined: u64,
     streams: BTreeMap<(NodeId, Instance), Stream>,
     held: usize,
@@ -54,6 +55,11 @@ impl Ordering {
     /// The order of a group joined at this time.
     pub(crate) fn joined_at(joined: WallMillis) -> Self {
         Self { joined: joined.0 / 1_000, ..Self::default() }
+    }
+
+    /// What began before this is history: of what it said first nothing is kept anywhere any more.
+    pub(crate) fn history_before(&mut self, time: WallMillis) {
+        self.joined = self.joined.max(time.0 / 1_000);
     }
 
     /// Decides on a message; one that is held is booked under `pos`.

@@ -8,10 +8,17 @@ use std::collections::VecDeque;
 use crosscast_wire::limits::{ENTRIES_MAX, ENTRY_MAX};
 use crosscast_wire::{Class, Entry, Seq};
 
-use crate::CommandId;
+use crate::auth::bucket::Bucket;
+use crate::{CommandId, Instant};
 
 /// Largest content of one message, in bytes: the format's 256 KiB less lengths, metadata heads, seal and padding.
 pub(crate) const BATCH_BYTES: u64 = 240 * 1024;
+/// 1,500 messages a second: the pause between two is 0.7 ms, which is what gathering may add to an entry's way.
+const PACE_PER_S: u64 = 1_500;
+/// 32 messages at once: a publisher that is not faster than the pace never waits, however unevenly it speaks.
+const PACE_BURST: u64 = 32;
+/// 1 ms: when to look again if nothing else happens meanwhile.
+pub(crate) const PACE_MS: u64 = 1;
 /// What an entry weighs beside its payload and metadata: its length and its heads.
 const ENTRY_OVERHEAD: u64 = 8;
 
@@ -43,6 +50,8 @@ pub(crate) struct Publisher {
     pub(crate) signing: bool,
     /// Own messages signed but not committed.
     pub(crate) ahead: usize,
+    /// How many messages may still be made without waiting for more entries.
+    pace: Option<Bucket>,
     /// Payload bytes of own messages that no next hop has acknowledged.
     pub(crate) unacked_bytes: u64,
 }
@@ -72,6 +81,21 @@ impl Publisher {
     pub(crate) fn gather(&mut self, command: CommandId, entries: Vec<Entry>, class: Class, life_ms: u64, weight: u64) {
         self.waiting_bytes = self.waiting_bytes.saturating_add(weight);
         self.waiting.push_back(Waiting { command, entries, class, life_ms, weight });
+    }
+
+    /// Whether the next message may be made now: when what waits fills one, or while messages are few.
+    ///
+    /// A message costs every hop and every reader a signature, so a fast publisher gathers; a slow one never waits.
+    pub(crate) fn may_make(&mut self, now: Instant) -> bool {
+        let fills = self.waiting_bytes >= BATCH_BYTES
+            || self.waiting.iter().map(|waiting| waiting.entries.len()).sum::<usize>() >= ENTRIES_MAX;
+        let pace = self.pace.get_or_insert_with(|| Bucket::new(PACE_BURST, PACE_PER_S, now));
+        pace.take(now) || fills
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Takes as many waiting commands of one class and life as fit a message.

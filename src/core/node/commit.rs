@@ -273,9 +273,11 @@ impl Node {
         for id in ids {
             self.trim_group(id, true);
             self.consider_asking(id);
+            self.judge_feeds(id);
             self.unlock_readers(id);
             let Some(group) = self.groups.get_mut(&id) else { continue };
             let log = group.log_id();
+            group.ordering.history_before(WallMillis(self.now.wall.0.saturating_sub(self.config.times.window_ms)));
             let silent = group.windows.expire(self.now.wall, self.now.mono);
             for (from, instance) in &silent {
                 group.ordering.forget((*from, *instance));

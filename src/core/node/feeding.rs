@@ -75,8 +75,7 @@ impl Node {
         let Some(state) = self.links.get_mut(&link) else { return };
         match pass {
             Some(pass) => self.add_feed(link, id, pass),
-            // A better one than it has, or none: what entitled it until now still does.
-            None if state.feeds.contains_key(&id) => {}
+            // Also while what entitled it until now still does: the new chain may only have to be checked.
             None => {
                 state.foreign.insert(id, chain);
             }

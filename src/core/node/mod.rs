@@ -250,6 +250,7 @@ impl Node {
             Timer::Store => self.on_store_retry(),
             Timer::Parked => self.on_parked_due(),
             Timer::Ask(group) => self.on_ask_due(group),
+            Timer::Pace(group) => self.pump_publisher(group),
             Timer::Refusals => self.on_refusals_due(),
             Timer::Challenge(link) => self.on_challenge_due(link),
             Timer::Letters => self.on_letters(),

@@ -82,6 +82,12 @@ impl Node {
             if publisher.signing || publisher.ahead >= limits::SIGNED_AHEAD || behind {
                 return;
             }
+            if !publisher.is_waiting() {
+                return;
+            }
+            if !publisher.may_make(self.now.mono) {
+                return self.timers.set_earlier(Timer::Pace(id), self.now.mono.plus_millis(publish::PACE_MS));
+            }
             let Some(batch) = publisher.take_batch() else { return };
             let (commands, keyed) = (batch.commands.clone(), keyed(&batch.entries));
             match self.build(id, batch) {
