@@ -15,8 +15,8 @@ use crate::{CommandId, Instant};
 pub(crate) const BATCH_BYTES: u64 = 240 * 1024;
 /// 1,500 messages a second: the pause between two is 0.7 ms, which is what gathering may add to an entry's way.
 const PACE_PER_S: u64 = 1_500;
-/// 32 messages at once: a publisher that is not faster than the pace never waits, however unevenly it speaks.
-const PACE_BURST: u64 = 32;
+/// 64 messages at once: a publisher that is not faster than the pace never waits, however unevenly it speaks.
+const PACE_BURST: u64 = 64;
 /// 1 ms: when to look again if nothing else happens meanwhile.
 pub(crate) const PACE_MS: u64 = 1;
 /// What an entry weighs beside its payload and metadata: its length and its heads.
