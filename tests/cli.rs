@@ -22,5 +22,7 @@ mod quic;
 mod socket;
 #[path = "cli/surface.rs"]
 mod surface;
+#[path = "cli/unicast.rs"]
+mod unicast;
 #[path = "cli/world.rs"]
 mod world;
