@@ -83,6 +83,10 @@ impl Default for Times {
 pub struct Sizes {
     /// Kept per group for RESUME and local readers. 16 MiB: the protocol's live window.
     pub window_bytes: u64,
+    /// Kept per group instead, of what readers here have read, while this node is a leaf: has one link in the group that
+    /// has everything, and nothing of its own under way. Nobody can ask for it then but who links to it later. `None`: as
+    /// above; a node whose store is in memory takes 1 MiB.
+    pub leaf_bytes: Option<u64>,
     /// Kept in the inbox. 16 MiB: the protocol's mailbox default.
     pub inbox_bytes: u64,
     /// Queued per link and data lane before its groups are fed from the log instead. 1 MiB: 4 full messages.
@@ -102,6 +106,7 @@ impl Default for Sizes {
     fn default() -> Self {
         Self {
             window_bytes: 16 << 20,
+            leaf_bytes: None,
             inbox_bytes: 16 << 20,
             lane_queue_bytes: 1 << 20,
             credit_bytes: 1 << 20,

@@ -300,6 +300,7 @@ impl Builder {
         schemes: Vec<Scheme>,
     ) -> Result<(Parts, Arc<Shared>), StartError> {
         let intake = Arc::new(Intake::new());
+        let leaf_bytes = matches!(store, StoreSource::Memory(_)).then_some(LEAF_BYTES);
         let (store, recovered) = StoreHand::start(store, Arc::clone(&intake)).await?;
         let clock = Clock::start();
         let node = NodeId::new(identity.key().public());
@@ -320,7 +321,7 @@ impl Builder {
             successor,
             crypto: Arc::new(NodeCrypto),
             times: self.times,
-            sizes: self.sizes,
+            sizes: Sizes { leaf_bytes: self.sizes.leaf_bytes.or(leaf_bytes), ..self.sizes },
         };
         let core = crosscast_core::Node::new(config, recovered, clock.now());
         let (notices, outcomes) = (broadcast::Sender::new(NOTICES_KEPT), broadcast::Sender::new(OUTCOMES_KEPT));
@@ -341,6 +342,9 @@ impl Builder {
         Ok((parts, Arc::new(shared)))
     }
 }
+
+/// What a leaf keeps of a group in memory, in bytes. 1 MiB: four of the largest messages, for whoever lost the same link.
+const LEAF_BYTES: u64 = 1 << 20;
 
 /// Bytes drawn from the operating system.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], StartError> {

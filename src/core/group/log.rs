@@ -131,13 +131,30 @@ impl Log {
     /// Frees the bytes of the oldest entries until at most `max_bytes` are kept and none that came before `oldest` is;
     /// returns the last position freed.
     pub(crate) fn trim(&mut self, max_bytes: u64, oldest: WallMillis) -> Option<LogPos> {
+        let max_bytes = self.with_slack(max_bytes);
+        self.free_while(|entry, bytes, kept| {
+            bytes > max_bytes || entry.arrived < oldest || kept > limits::LOG_ENTRIES as u64
+        })
+    }
+
+    /// Frees the bytes of the oldest entries, as far as they were released up to `read`, until at most `max_bytes` are
+    /// kept; returns the last position freed.
+    pub(crate) fn trim_read(&mut self, max_bytes: u64, read: LogPos) -> Option<LogPos> {
+        let max_bytes = self.with_slack(max_bytes);
+        self.free_while(|entry, bytes, _| bytes > max_bytes && entry.released.is_some_and(|released| released <= read))
+    }
+
+    /// Down to seven eighths, so that a full log is not trimmed at every message.
+    const fn with_slack(&self, max_bytes: u64) -> u64 {
+        if self.bytes > max_bytes { max_bytes.saturating_sub(max_bytes / 8) } else { max_bytes }
+    }
+
+    /// Frees the oldest entries while each of them `goes`, given the bytes and the entries kept.
+    fn free_while(&mut self, goes: impl Fn(&LogEntry, u64, u64) -> bool) -> Option<LogPos> {
         let mut freed = None;
-        // Down to seven eighths, so that a full log is not trimmed at every message.
-        let max_bytes = if self.bytes > max_bytes { max_bytes.saturating_sub(max_bytes / 8) } else { max_bytes };
         let start = self.entries.partition_point(|entry| entry.pos <= self.trimmed);
         for entry in self.entries.range_mut(start..) {
-            let few = self.kept <= limits::LOG_ENTRIES as u64;
-            if self.bytes <= max_bytes && entry.arrived >= oldest && few {
+            if !goes(entry, self.bytes, self.kept) {
                 break;
             }
             self.bytes = self.bytes.saturating_sub(u64::from(entry.len));
@@ -190,5 +207,45 @@ impl Log {
     /// Messages and bytes kept.
     pub(crate) fn weight(&self) -> (u64, u64) {
         (self.kept, self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crosscast_wire::{Instance, NodeId, Seq};
+
+    use super::*;
+
+    fn log(released: &[Option<u64>]) -> Log {
+        let mut log = Log::default();
+        for (pos, released) in (1u64..).zip(released) {
+            log.append(LogEntry {
+                pos: LogPos(pos),
+                id: MessageId::of_header(&pos.to_be_bytes()),
+                from: NodeId::new([1; 32]),
+                instance: Instance(1),
+                seq: Seq(pos),
+                time: WallMillis(pos),
+                expires: WallMillis(u64::MAX),
+                arrived: WallMillis(pos),
+                released: released.map(LogPos),
+                gap: false,
+                len: 100,
+                tag: 0,
+            });
+        }
+        log
+    }
+
+    #[test]
+    fn what_a_reader_or_an_earlier_message_still_waits_for_is_not_trimmed_as_read() {
+        let mut all = log(&[Some(1), Some(2), Some(3), Some(4), Some(5)]);
+        assert_eq!(all.trim_read(500, LogPos(9)), None, "within its bytes");
+        assert_eq!(all.trim_read(300, LogPos(2)), Some(LogPos(2)), "the reader has had two");
+        assert_eq!(all.trim_read(100, LogPos(9)), Some(LogPos(5)));
+        assert_eq!((all.weight(), all.lost_released), ((0, 0), LogPos(5)));
+        let mut held = log(&[Some(1), None, Some(3)]);
+        assert_eq!(held.trim_read(0, LogPos(9)), Some(LogPos(1)), "the second is held back");
+        assert!(held.position_of(&MessageId::of_header(&1u64.to_be_bytes())).is_some(), "still known by its id");
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct Publisher {
     last_seq: u64,
     waiting: VecDeque<Waiting>,
     pub(crate) waiting_bytes: u64,
+    waiting_entries: usize,
     /// Whether a signature is under way.
     pub(crate) signing: bool,
     /// Own messages signed but not committed.
@@ -80,6 +81,7 @@ impl Publisher {
     /// Adds a command's entries, whose weight is known to fit a message.
     pub(crate) fn gather(&mut self, command: CommandId, entries: Vec<Entry>, class: Class, life_ms: u64, weight: u64) {
         self.waiting_bytes = self.waiting_bytes.saturating_add(weight);
+        self.waiting_entries = self.waiting_entries.saturating_add(entries.len());
         self.waiting.push_back(Waiting { command, entries, class, life_ms, weight });
     }
 
@@ -87,8 +89,7 @@ impl Publisher {
     ///
     /// A message costs every hop and every reader a signature, so a fast publisher gathers; a slow one never waits.
     pub(crate) fn may_make(&mut self, now: Instant) -> bool {
-        let fills = self.waiting_bytes >= BATCH_BYTES
-            || self.waiting.iter().map(|waiting| waiting.entries.len()).sum::<usize>() >= ENTRIES_MAX;
+        let fills = self.waiting_bytes >= BATCH_BYTES || self.waiting_entries >= ENTRIES_MAX;
         let pace = self.pace.get_or_insert_with(|| Bucket::new(PACE_BURST, PACE_PER_S, now));
         pace.take(now) || fills
     }
@@ -103,6 +104,7 @@ impl Publisher {
         let first = self.waiting.pop_front()?;
         let mut weight = first.weight;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(first.weight);
+        self.waiting_entries = self.waiting_entries.saturating_sub(first.entries.len());
         let mut batch = Batch {
             entries: first.entries,
             commands: vec![(first.command, 0)],
@@ -118,6 +120,7 @@ impl Publisher {
             let Some(next) = self.waiting.pop_front() else { break };
             weight = weight.saturating_add(next.weight);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(next.weight);
+            self.waiting_entries = self.waiting_entries.saturating_sub(next.entries.len());
             let index = u16::try_from(batch.entries.len()).unwrap_or(u16::MAX);
             batch.commands.push((next.command, index));
             batch.entries.extend(next.entries);

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use crosscast_port::{Durability, LinkId, LogEntry, LogId, LogItem, LogPos, Space, StoreOp, StoreOutcome, Write};
 use crosscast_wire::{Destination, GroupId, Message, Seq, WallMillis};
 
+use crate::group::feed::Mode;
 use crate::group::log::Tag;
 use crate::group::order::Admit;
 use crate::group::{Group, entry_keys};
 use crate::peer::incoming::Arrival;
 use crate::timer::Timer;
-use crate::{CommandId, Event, Node, Notice, Reply, limits};
+use crate::{CommandId, Event, Node, Notice, Reply, Source, limits};
 
 use super::Pending;
 
@@ -224,7 +225,7 @@ impl Node {
                 group.log.durable = group.log.durable.max(committed.pos);
                 group.log.shown = group.log.shown.max(committed.released.unwrap_or_default());
                 self.forward(id, &committed);
-                self.show(crate::Source::Group(id), &committed);
+                self.show(Source::Group(id), &committed);
                 if committed.from.is_none() {
                     self.on_own_committed(id);
                 }
@@ -232,7 +233,7 @@ impl Node {
             Destination::Unicast(_) => {
                 self.inbox.log.durable = self.inbox.log.durable.max(committed.pos);
                 self.inbox.log.shown = self.inbox.log.shown.max(committed.pos);
-                self.show(crate::Source::Inbox, &committed);
+                self.show(Source::Inbox, &committed);
             }
         }
     }
@@ -240,7 +241,7 @@ impl Node {
     fn on_released(&mut self, id: GroupId, released: LogPos) {
         if let Some(group) = self.groups.get_mut(&id) {
             group.log.shown = group.log.shown.max(released);
-            self.pump_readers(crate::Source::Group(id));
+            self.pump_readers(Source::Group(id));
         }
     }
 
@@ -251,9 +252,11 @@ impl Node {
         let oldest = WallMillis(wall.0.saturating_sub(window_ms));
         let span = limits::PUSHED_MS.saturating_add(limits::FUTURE_MS).saturating_add(limits::ANSWER_MS);
         let forgotten = WallMillis(wall.0.saturating_sub(span.max(window_ms)));
+        let leaf = self.config.sizes.leaf_bytes.filter(|_| self.is_leaf(id)).map(|bytes| (bytes, self.read_by_all(id)));
         let Some(group) = self.groups.get_mut(&id) else { return };
         let log = group.log_id();
-        let trimmed = group.log.trim(bytes, oldest);
+        let trimmed =
+            group.log.trim(bytes, oldest).max(leaf.and_then(|(bytes, read)| group.log.trim_read(bytes, read)));
         let (through, windows) =
             if tick || group.log.is_crowded() { forget(group, forgotten) } else { (None, Vec::new()) };
         if let Some(through) = trimmed {
@@ -265,6 +268,19 @@ impl Node {
             }
             self.write(Write::Forget { log, through });
         }
+    }
+
+    /// Whether nobody can ask for what is kept of a group, but who links to this node later.
+    fn is_leaf(&self, id: GroupId) -> bool {
+        let Some(group) = self.groups.get(&id).filter(|group| group.publisher.unacked_bytes == 0) else { return false };
+        let mut links = group.neighbours.iter().filter_map(|link| self.links.get(link)?.feeds.get(&id));
+        links.next().is_some_and(|feed| feed.mode == Mode::Live) && links.next().is_none()
+    }
+
+    /// Up to which release all readers of a group have been handed what there is.
+    fn read_by_all(&self, id: GroupId) -> LogPos {
+        let readers = self.readers.values().filter(|reader| reader.source == Source::Group(id));
+        readers.map(|reader| reader.after).min().unwrap_or(LogPos(u64::MAX))
     }
 
     /// What has aged goes; windows long silent too.

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn acknowledgements_gather_for_a_while_unless_something_goes_anyway_or_much_has_come() {
         let mut incoming = Incoming::new(1 << 20);
-        let mut deal = |incoming: &mut Incoming, len| {
+        let deal = |incoming: &mut Incoming, len| {
             let arrival = incoming.arrive(Lane::Normal, len).unwrap();
             incoming.done(arrival);
         };

@@ -7,6 +7,7 @@ mod entry_keys;
 mod equivocation;
 mod explicit;
 mod guards;
+mod leaf;
 mod puppet;
 mod rights;
 mod shelf;
