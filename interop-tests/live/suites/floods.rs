@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -121,40 +122,19 @@ struct Work {
     others: BTreeMap<String, u64>,
 }
 
-/// Publishes at a rate for a time and counts what arrives, honest and other.
-fn work(at: SocketAddr, group: GroupId, rate: u64, time: Duration, round: u64) -> Result<Work> {
-    let come = local(1, 1);
-    let reader = thread::spawn(move || -> Result<Work> {
-        runtime()?.block_on(async {
-            let mut reader = Foe::link(at, come, secret(1, round)).await?;
-            let mut frames = vec![frame::subscribe(&group, true, None)];
-            frames.extend(frame::resume(&group, []));
-            reader.send(frames)?;
-            let (mut work, mut delays, start) = (Work::default(), Vec::new(), Instant::now());
-            while start.elapsed() < time + Duration::from_secs(2) {
-                for frame in reader.take(Duration::from_millis(50)).await {
-                    let Frame::Message { message, .. } = frame else { continue };
-                    let text = String::from_utf8_lossy(&message.payload()).into_owned();
-                    match text.split_once(&format!("honest {round} ")) {
-                        Some((_, sent)) => {
-                            let sent: u64 = sent.split(' ').next().unwrap_or_default().parse()?;
-                            delays.push(micros().saturating_sub(sent));
-                            work.came += 1;
-                        }
-                        None => *work.others.entry(word_of(&text)).or_default() += 1,
-                    }
-                }
-            }
-            delays.sort_unstable();
-            let p99 = delays.get(delays.len() * 99 / 100).copied().unwrap_or(u64::MAX);
-            work.p99_ms = p99 as f64 / 1_000.0;
-            Ok(work)
-        })
-    });
-    thread::sleep(Duration::from_millis(500));
+/// Publishes at a rate for a time and counts what arrives, honest and other; `begin` is called once both are linked.
+fn work(at: SocketAddr, group: GroupId, rate: u64, time: Duration, round: u64, begin: impl FnOnce()) -> Result<Work> {
+    let (linked, is_linked) = std::sync::mpsc::channel();
+    let ends = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let ends = Arc::clone(&ends);
+        thread::spawn(move || runtime()?.block_on(read(at, group, round, &ends, linked)))
+    };
     let sent = runtime()?.block_on(async {
         let key = secret(2, round);
         let mut publisher = Foe::link(at, local(2, 1), secret(2, round)).await?;
+        is_linked.recv().context("the reader is not linked")?;
+        begin();
         let (mut seq, start) = (0, Instant::now());
         let filler = "x".repeat(150);
         while start.elapsed() < time {
@@ -168,10 +148,45 @@ fn work(at: SocketAddr, group: GroupId, rate: u64, time: Duration, round: u64) -
             }
             publisher.take(Duration::from_millis(2)).await;
         }
+        // What is on its way still counts.
+        for _ in 0..40 {
+            publisher.take(Duration::from_millis(50)).await;
+        }
         anyhow::Ok(seq)
-    })?;
+    });
+    ends.store(true, Ordering::Relaxed);
     let mut work = reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
-    work.sent = sent;
+    work.sent = sent?;
+    Ok(work)
+}
+
+async fn read(at: SocketAddr, group: GroupId, round: u64, ends: &AtomicBool, linked: Sender<()>) -> Result<Work> {
+    let mut reader = Foe::link(at, local(1, 1), secret(1, round)).await?;
+    let mut frames = vec![frame::subscribe(&group, true, None)];
+    frames.extend(frame::resume(&group, []));
+    reader.send(frames)?;
+    let _ = linked.send(());
+    let (mut work, mut delays) = (Work::default(), Vec::new());
+    let own = format!("honest {round} ");
+    while !ends.load(Ordering::Relaxed) {
+        for frame in reader.take(Duration::from_millis(50)).await {
+            let Frame::Message { message, .. } = frame else { continue };
+            let text = String::from_utf8_lossy(&message.payload()).into_owned();
+            match text.split_once(&own) {
+                Some((_, sent)) => {
+                    let sent: u64 = sent.split(' ').next().unwrap_or_default().parse()?;
+                    delays.push(micros().saturating_sub(sent));
+                    work.came += 1;
+                }
+                // What was said before is still kept.
+                None if text.contains("honest ") => {}
+                None => *work.others.entry(word_of(&text)).or_default() += 1,
+            }
+        }
+    }
+    delays.sort_unstable();
+    let p99 = delays.get(delays.len() * 99 / 100).copied().unwrap_or(u64::MAX);
+    work.p99_ms = p99 as f64 / 1_000.0;
     Ok(work)
 }
 
@@ -231,16 +246,15 @@ pub(super) fn bad_messages(site: &Site, size: Size) -> Result<Verdict> {
     let (daemon, at, group) = victim(site)?;
     let secs = Duration::from_secs(number("CROSSCAST_FLOOD_SECS", size.pick(4, 30)));
     let rate = number("CROSSCAST_HONEST_RATE", size.pick(300, 1_000));
-    let calm = work(at, group, rate, secs, 1)?;
+    let calm = work(at, group, rate, secs, 1, || {})?;
     let state = Arc::new(Attack::default());
-    let attackers: Vec<_> = (0..BAD_LINKS)
-        .map(|place| {
+    let mut attackers = Vec::new();
+    let flooded = work(at, group, rate, secs, 2, || {
+        for place in 0..BAD_LINKS {
             let state = Arc::clone(&state);
-            thread::spawn(move || attack(at, group, place, BAD_RATE / u64::from(BAD_LINKS), &state))
-        })
-        .collect();
-    thread::sleep(Duration::from_millis(300));
-    let flooded = work(at, group, rate, secs, 2);
+            attackers.push(thread::spawn(move || attack(at, group, place, BAD_RATE / u64::from(BAD_LINKS), &state)));
+        }
+    });
     state.ends.store(true, Ordering::Relaxed);
     for attacker in attackers {
         attacker.join().map_err(|_| anyhow::anyhow!("an attacker panicked"))??;
@@ -315,7 +329,7 @@ pub(super) fn idle_hands(site: &Site, size: Size) -> Result<Verdict> {
     let half_open = usize::try_from(number("CROSSCAST_HALF_OPEN", size.pick(400, 2_000)))?;
     let slow = u8::try_from(number("CROSSCAST_SLOW", size.pick(20, 100)))?;
     let idle = daemon.resident()?;
-    let calm = work(at, group, rate, secs, 1)?;
+    let calm = work(at, group, rate, secs, 1, || {})?;
     let calm_memory = daemon.resident()?;
     let (ends, linked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let readers = {
@@ -325,15 +339,14 @@ pub(super) fn idle_hands(site: &Site, size: Size) -> Result<Verdict> {
     while linked.load(Ordering::Relaxed) < slow.into() && !readers.is_finished() {
         thread::sleep(Duration::from_millis(20));
     }
-    let silent = {
-        let ends = Arc::clone(&ends);
-        thread::spawn(move || hold_half_open(at, half_open, &ends))
-    };
-    let peak = Arc::new(AtomicU64::new(0));
+    let (mut silent, peak) = (None, AtomicU64::new(0));
     let flooded = thread::scope(|scope| {
         let honest = scope.spawn(|| {
-            // Its links come first: newcomers may have to wait while strangers hold the door.
-            work(at, group, rate, secs, 2)
+            // They are linked before: newcomers may have to wait while strangers hold the door.
+            work(at, group, rate, secs, 2, || {
+                let ends = Arc::clone(&ends);
+                silent = Some(thread::spawn(move || hold_half_open(at, half_open, &ends)));
+            })
         });
         while !honest.is_finished() {
             peak.fetch_max(daemon.resident().unwrap_or(0), Ordering::Relaxed);
@@ -342,14 +355,15 @@ pub(super) fn idle_hands(site: &Site, size: Size) -> Result<Verdict> {
         honest.join()
     });
     ends.store(true, Ordering::Relaxed);
-    for attacker in [readers, silent] {
+    for attacker in [Some(readers), silent].into_iter().flatten() {
         attacker.join().map_err(|_| anyhow::anyhow!("an attacker panicked"))??;
     }
     let flooded = flooded.map_err(|_| anyhow::anyhow!("the honest ones panicked"))??;
-    let peak = peak.load(Ordering::Relaxed);
+    let peak = peak.into_inner();
     let grew = peak.saturating_sub(idle);
-    // Below 5 ms the timers of this measurement are all that is measured.
-    let pass = grew <= MEMORY && flooded.p99_ms <= (2.0 * calm.p99_ms).max(5.0) && flooded.came == flooded.sent;
+    // Below that, what is measured are the timers of this measurement, and what else a busy machine does.
+    let blur_ms = size.pick(250.0, 5.0);
+    let pass = grew <= MEMORY && flooded.p99_ms <= (2.0 * calm.p99_ms).max(blur_ms) && flooded.came == flooded.sent;
     let mib = |bytes: u64| (bytes as f64 / 1024.0 / 10.24).round() / 100.0;
     let value = json!({
         "half_open": half_open, "slow_readers": linked.load(Ordering::Relaxed), "secs": secs.as_secs(),
@@ -368,46 +382,42 @@ pub(super) fn fresh_keys(site: &Site, size: Size) -> Result<Verdict> {
         let tried = Arc::clone(&tried);
         thread::spawn(move || -> Result<()> {
             runtime()?.block_on(async {
-                let mut foe: Option<Foe> = None;
                 let mut place = 0;
                 while tried.load(Ordering::Relaxed) < keys {
-                    let Some(link) = foe.as_mut().filter(|foe| !foe.down) else {
-                        place += 1;
-                        let from = local(100, (place % 250 + 1) as u8);
-                        foe = Foe::link(at, from, secret(6, place)).await.ok();
-                        continue;
-                    };
-                    let key = secret(7, tried.load(Ordering::Relaxed));
-                    if link.push_within(sound(&key, group, 1, "fresh")?)? {
-                        tried.fetch_add(1, Ordering::Relaxed);
-                    } else {
-                        // Out of credit, which comes back as fast as refusals are: another link does not wait for that.
-                        link.take(Duration::from_millis(20)).await;
-                        if tried.load(Ordering::Relaxed) % 7 == 0 {
-                            foe = None;
+                    place += 1;
+                    let from = local(100, (place % 250 + 1) as u8);
+                    let Ok(mut link) = Foe::link(at, from, secret(6, place)).await else { continue };
+                    // As many as the credit of a link takes; it comes back only as fast as refusals are.
+                    for _ in 0..1_500 {
+                        let key = secret(7, tried.load(Ordering::Relaxed));
+                        if link.down || tried.load(Ordering::Relaxed) >= keys {
+                            break;
+                        }
+                        if link.push_within(sound(&key, group, 1, "fresh")?)? {
+                            tried.fetch_add(1, Ordering::Relaxed);
+                        } else {
+                            link.take(Duration::from_millis(5)).await;
                         }
                     }
-                }
-                if let Some(link) = foe.as_mut() {
-                    link.take(Duration::from_millis(500)).await;
+                    link.take(Duration::from_millis(300)).await;
                 }
                 Ok(())
             })
         })
     };
-    let reader = work(at, group, 10, Duration::from_secs(size.pick(6, 40)), 3);
+    let reader = work(at, group, 10, Duration::from_secs(size.pick(6, 40)), 3, || {});
     flood.join().map_err(|_| anyhow::anyhow!("the flood panicked"))??;
     let took = begin.elapsed().as_secs();
     let reader = reader?;
-    let came = reader.others.get("fresh").copied().unwrap_or(0);
+    let came = reader.others.values().sum::<u64>();
     // A newcomer from elsewhere, and how long it took to be heard.
-    let newcomer = work(at, group, 5, Duration::from_secs(2), 4)?;
+    let newcomer = work(at, group, 5, Duration::from_secs(2), 4, || {})?;
     let most = FRESH.0 + FRESH.1 * (took + 2);
     let refused = daemon.rejects(&["rate"])?;
     let pass = came <= most && came >= FRESH.0 && newcomer.came == newcomer.sent && newcomer.sent > 0;
     let value = json!({
         "fresh_keys": tried.load(Ordering::Relaxed), "taken": came, "budget": most, "refused_by_rate": refused,
-        "secs": took, "newcomer_sent": newcomer.sent, "newcomer_came": newcomer.came,
+        "secs": took, "others": reader.others, "newcomer_sent": newcomer.sent, "newcomer_came": newcomer.came,
     });
     Ok(Verdict::of(pass, value))
 }

@@ -85,9 +85,9 @@ impl Node {
         let vouch = gate::policy(header, group, &self.chains, self.now.wall)?;
         group.windows.check_rate(&header.from, vouch.rate_class, self.now.mono)?;
         if newness != Newness::Known
-            && let Some(state) = self.links.get(&link)
+            && let Some(origin) = self.origin_of(link)
         {
-            group.windows.admit(newness, &state.origin, vouch.vouched, self.now)?;
+            group.windows.admit(newness, &origin, vouch.vouched, self.now)?;
         }
         Ok((newness, vouch))
     }
@@ -95,12 +95,11 @@ impl Node {
     /// Books a message that is being committed to its sender's rate, and a sender that is new to where it came from.
     fn book(&mut self, link: LinkId, header: &Header, (newness, vouch): (Newness, Vouch)) {
         let Destination::Multicast(id) = header.to else { return };
+        let origin = if newness == Newness::Known { None } else { self.origin_of(link) };
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.windows.take_rate(header.from, vouch.rate_class, self.now.mono);
-        if newness != Newness::Known
-            && let Some(state) = self.links.get(&link)
-        {
-            group.windows.open((header.from, header.instance), &state.origin, vouch.vouched, self.now);
+        if let Some(origin) = origin {
+            group.windows.open((header.from, header.instance), &origin, vouch.vouched, self.now);
             self.look_at_early_proofs(header.from, header.instance);
         }
     }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use crosscast_port::LinkId;
 use crosscast_wire::CloseCode;
 
+use crate::auth::origin::Origin;
 use crate::{Node, Output, Reject, Verdict, VerifyJob, limits};
 
 use super::Pending;
@@ -79,9 +80,27 @@ impl Node {
         self.outputs.push_back(Output::Verify(op, job));
     }
 
+    /// Where a link comes from, or came from if it went while something of it was being verified: whoever leaves before
+    /// the verdict is not spared it.
+    pub(super) fn origin_of(&self, link: LinkId) -> Option<Origin> {
+        let departed = || self.departed.get(&link).map(|(origin, _)| *origin);
+        self.links.get(&link).map(|state| state.origin).or_else(departed)
+    }
+
+    fn checked_after_leaving(&mut self, link: LinkId, verdict: Verdict) {
+        let Some((origin, left)) = self.departed.get_mut(&link) else { return };
+        if verdict != Verdict::Good {
+            self.budgets.fault(origin, self.now.mono);
+        }
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            self.departed.remove(&link);
+        }
+    }
+
     /// The link whose verification this was has room for the next.
     pub(super) fn checked(&mut self, link: LinkId, verdict: Verdict) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.links.get_mut(&link) else { return self.checked_after_leaving(link, verdict) };
         state.checks = state.checks.saturating_sub(1);
         state.checks_good = state.checks_good.saturating_add(u32::from(verdict == Verdict::Good));
         while let (Some(state), Some(queue)) = (self.links.get_mut(&link), self.unchecked.get_mut(&link)) {

@@ -92,6 +92,9 @@ impl Node {
             self.timers.cancel(timer);
         }
         let Some(state) = self.links.remove(&link) else { return };
+        if state.checks > 0 {
+            self.departed.insert(link, (state.origin, state.checks));
+        }
         self.dirty.remove(&link);
         self.parked.remove(&link);
         for command in state.ping.into_iter().flat_map(|ping| ping.asked_by) {

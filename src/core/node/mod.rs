@@ -40,6 +40,7 @@ use crosscast_wire::{Chain, Equivocation, Grant, GroupId, JoinRequest, Locate, L
 use crate::auth::bars::Bars;
 use crate::auth::budget::Budgets;
 use crate::auth::chains::Chains;
+use crate::auth::origin::Origin;
 use crate::auth::register::Register;
 use crate::group::Group;
 use crate::group::entry_keys::EntryKeys;
@@ -143,6 +144,8 @@ pub struct Node {
     parked: BTreeMap<LinkId, VecDeque<chains::Parked>>,
     /// Verifications that wait for those before them on their link.
     unchecked: BTreeMap<LinkId, checks::Queue>,
+    /// Links that went while verifications of theirs were under way: where they came from, and how many.
+    departed: BTreeMap<LinkId, (Origin, u32)>,
     /// What strangers may still cost.
     budgets: Budgets,
     bars: Bars,
@@ -196,6 +199,7 @@ impl Node {
             requests: asking::Requests::default(),
             parked: BTreeMap::new(),
             unchecked: BTreeMap::new(),
+            departed: BTreeMap::new(),
             budgets: Budgets::default(),
             bars: Bars::default(),
             early_proofs: VecDeque::new(),

@@ -22,9 +22,8 @@ fn chain(count: usize) -> (Net, crosscast_wire::GroupId) {
 }
 
 fn convicted(net: &Net, host: usize) -> Vec<(NodeId, Instance)> {
-    let who = |notice: &Notice| match notice {
-        Notice::Equivocated { node, instance, .. } => Some((*node, *instance)),
-        _ => None,
+    let who = |notice: &Notice| {
+        if let Notice::Equivocated { node, instance, .. } = notice { Some((*node, *instance)) } else { None }
     };
     net.hosts[host].notices.iter().filter_map(who).collect()
 }
@@ -154,9 +153,9 @@ fn a_forged_second_claim_and_a_forged_proof_convict_nobody_and_blame_the_link() 
     let honest = Puppet::link(&mut net, 0, 1, "192.0.2.1").unwrap();
     let forger = Puppet::link(&mut net, 0, 2, "198.51.100.1").unwrap();
     let real = message(&key(1), group, 1, net.now.wall, "yes");
-    honest.bring(&mut net, &[real.clone()]);
+    honest.bring(&mut net, std::slice::from_ref(&real));
     let other = forged(&key(1), group, 1, net.now.wall);
-    forger.bring(&mut net, &[other.clone()]);
+    forger.bring(&mut net, std::slice::from_ref(&other));
     forger.send(&mut net, vec![frame::equivocation(&Equivocation::new(&real, &other).unwrap())]);
     assert!(convicted(&net, 0).is_empty() && convicted(&net, 1).is_empty());
     for _ in 0..12 {

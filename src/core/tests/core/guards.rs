@@ -1,8 +1,8 @@
 //! What strangers may cost: bad signatures, refusals, fresh keys, rates, half-open links.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use crosscast_core::{Command, Reply, Since};
-use crosscast_port::Role;
+use crosscast_core::{Command, Input, Reply, Since};
+use crosscast_port::{Report, Role};
 use crosscast_wire::{CloseCode, Frame, FrameType, Lane, Policy, RawFrame, RefuseCode, Rights, RustCrypto, frame};
 
 use crate::common::Net;
@@ -111,6 +111,32 @@ fn fresh_keys_from_one_prefix_get_one_budget_and_newcomers_from_elsewhere_come_i
     let known = Puppet::link(&mut net, 0, 100, "192.0.2.200").unwrap();
     known.bring(&mut net, &[message(&key(1_000), group, 2, now, "still here")]);
     assert_eq!(net.texts(0).last().unwrap(), "still here");
+}
+
+#[test]
+fn whoever_leaves_before_the_verdict_is_not_spared_it() {
+    let (mut net, group) = open_group();
+    let now = net.now.wall;
+    let leave = |net: &mut Net, link: u64, messages: Vec<crosscast_wire::Message>| {
+        let puppet = Puppet::link(net, 0, link, &format!("192.0.2.{link}"))?;
+        let frames = messages.iter().map(crate::puppet::data).collect();
+        let went = crosscast_port::DownReason::PeerClosed;
+        net.inputs(vec![
+            (0, Input::Link(Report::Frames { link: puppet.link, frames })),
+            (0, Input::Link(Report::Down { link: puppet.link, reason: went })),
+        ]);
+        Some(())
+    };
+    for link in 0..10 {
+        let fresh = (0..20).map(|n| message(&key(1_000 + link * 20 + n), group, 1, now, "fresh")).collect();
+        leave(&mut net, link, fresh).unwrap();
+    }
+    assert_eq!(net.texts(0).len(), 64);
+    for link in 10..13 {
+        let bad = (0..20).map(|n| forged(&key(1_000), group, link * 20 + n + 2, now)).collect();
+        leave(&mut net, link, bad).unwrap();
+    }
+    assert!(leave(&mut net, 14, Vec::new()).is_none(), "three links' worth of faults");
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn scene() -> (Net, Owned, FloorFields) {
     (net, owned, floor)
 }
 
+#[expect(clippy::disallowed_methods, reason = "how much a test does is not the machine's business")]
 fn attempts() -> u64 {
     std::env::var("CROSSCAST_UNAUTHORISED").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
 }
