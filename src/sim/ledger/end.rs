@@ -24,6 +24,9 @@ pub(crate) struct Excuses {
     pub(crate) transit_until: Micros,
     /// Hosts that must find each other.
     pub(crate) near: BTreeSet<(HostId, HostId)>,
+    /// Hosts that take no more than a stranger's share from those they do not know: a router that has taken a message
+    /// for one of them does not hear of it in time.
+    pub(crate) picky: BTreeSet<HostId>,
     /// When their life must have lasted to.
     pub(crate) end: Micros,
 }
@@ -66,6 +69,9 @@ impl Excuses {
         }
         if links > 0 && !matches!(fact.to, To::Group(_)) && fact.at < self.transit_until {
             return Some("transit");
+        }
+        if links > 0 && !matches!(fact.to, To::Group(_)) && self.picky.contains(&host) {
+            return Some("stranger");
         }
         // It waits for a way, which there may be none of.
         if state.is_none() && !matches!(fact.to, To::Group(_)) && !self.near.contains(&(fact.host, host)) {

@@ -117,6 +117,12 @@ impl<'a, M: Machine> Play<'a, M> {
         let excuses = Excuses {
             until: scenario.end.saturating_sub(SETTLE),
             near: scenario.near(),
+            picky: scenario
+                .host_ids()
+                .zip(&scenario.hosts)
+                .filter(|(_, plan)| !plan.accepts)
+                .map(|(id, _)| id)
+                .collect(),
             transit_until: if scenario.faults.is_empty() { 0 } else { scenario.quiet_from.saturating_add(RECONNECT) },
             end: scenario.end,
             kept_since: if scenario.small_window { scenario.quiet_from.saturating_add(RECONNECT) } else { 0 },
