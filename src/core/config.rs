@@ -97,8 +97,9 @@ pub struct Sizes {
     pub gather_bytes: u64,
     /// Largest payload this node builds. 256 KiB: the format's limit.
     pub message_bytes: u64,
-    /// How many times the budgets of a network prefix a local one has (LAN and loopback), as a factor. 8: an office or a
-    /// machine full of nodes stands behind one local prefix, and whoever misbehaves there can be found.
+    /// How many times the budgets of a network prefix a local one has (LAN and loopback), as a factor. 16: an office or
+    /// a machine full of nodes stands behind one local prefix, as many as a node has links, and whoever misbehaves there
+    /// can be found.
     pub lan_budget: u32,
 }
 
@@ -112,7 +113,7 @@ impl Default for Sizes {
             credit_bytes: 1 << 20,
             gather_bytes: 1 << 20,
             message_bytes: 256 << 10,
-            lan_budget: 8,
+            lan_budget: 16,
         }
     }
 }

@@ -105,7 +105,7 @@ fn local(third: u8, fourth: u8) -> IpAddr {
 /// A daemon with an open group, to which local prefixes are like any other.
 fn victim(site: &Site) -> Result<(Daemon, SocketAddr, GroupId)> {
     let mut daemon = Daemon::make(site, "victim", "127.0.0.1", &[])?;
-    daemon.edit("# lan_budget = 8", "lan_budget = 1")?;
+    daemon.edit("[limits]", "[limits]\nlan_budget = 1")?;
     daemon.start()?;
     let made = daemon.json(&["group", "create", "g", "--policy", "open", "--public"])?;
     let group = made.get("group").and_then(Value::as_str).context("no group")?;

@@ -50,8 +50,9 @@ impl Node {
         if free == 0 || hellos >= limits::HELLOS {
             return false;
         }
-        // No prefix has more links than it leaves free.
-        let crowded = own >= free || own_hellos >= limits::HELLOS_PER_PREFIX.saturating_mul(origin.factor);
+        // No prefix has more links than it leaves free, but one that is trusted further.
+        let crowded = (own >= free && origin.factor == 1)
+            || own_hellos >= limits::HELLOS_PER_PREFIX.saturating_mul(origin.factor);
         if origin.dialled || (!crowded && self.budgets.admits(origin, self.now.mono)) {
             return true;
         }
