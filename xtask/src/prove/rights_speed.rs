@@ -85,5 +85,30 @@ pub(crate) const BARS: &[Bar] = &[
         "60",
         "2 % of the bulk stream's packets lost: control is not delayed by more than the path is"
     ),
+    Bar {
+        id: "unauthorised",
+        text: "10,000 publishes without the right, of twelve kinds, at the first honest router: 0 delivered, 0 forwarded",
+        command: &[
+            "CROSSCAST_UNAUTHORISED=10000",
+            "cargo",
+            "test",
+            "--release",
+            "-p",
+            "crosscast-core",
+            "--test",
+            "core",
+            "--",
+            "unauthorised",
+        ],
+    },
+    live!(
+        "bad-messages",
+        "50,000 bad messages a second from 10 links: honest goodput at least 80 % of calm, at most 20 verifications a link"
+    ),
+    live!(
+        "idle-hands",
+        "2,000 half-open connections and 100 slow readers: at most 64 MiB more than idle, p99 at most twice the calm one"
+    ),
+    live!("fresh-keys", "10,000 fresh keys from one /24 get the budget of one prefix, and a newcomer is heard"),
     live!("rights-live", "a revoked member neither publishes nor reads; members read on across the change of key"),
 ];
