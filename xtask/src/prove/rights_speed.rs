@@ -41,6 +41,13 @@ macro_rules! quic {
     };
 }
 
+/// Tests of the core by name, at the size that the setting gives.
+macro_rules! core {
+    ($setting:literal, $name:literal) => {
+        &[$setting, "cargo", "test", "--release", "-p", "crosscast-core", "--test", "core", "--", $name]
+    };
+}
+
 /// In the order in which they are measured.
 pub(crate) const BARS: &[Bar] = &[
     Bar {
@@ -110,5 +117,21 @@ pub(crate) const BARS: &[Bar] = &[
         "2,000 half-open connections and 100 slow readers: at most 64 MiB more than idle, p99 at most twice the calm one"
     ),
     live!("fresh-keys", "10,000 fresh keys from one /24 get the budget of one prefix, and a newcomer is heard"),
+    Bar {
+        id: "unauthorised",
+        text: "10,000 unauthorised publishes of every kind at the first honest router: none delivered, none passed on",
+        command: core!("CROSSCAST_UNAUTHORISED=10000", "unauthorised"),
+    },
+    Bar {
+        id: "diamond",
+        text: "one message to 32 recipients behind a diamond of routers: each exactly once, also over both branches",
+        command: &["cargo", "test", "--release", "-p", "crosscast-core", "--test", "core", "--", "explicit"],
+    },
+    live!(
+        "bad-messages",
+        "50,000 bad messages a second from 10 links: 80 % of the goodput, 20 verifications a bad link"
+    ),
+    live!("idle-hands", "2,000 half-open connections and 100 slow readers: 64 MiB, and at most twice the calm p99"),
+    live!("fresh-keys", "10,000 fresh keys from one prefix get the budget of one prefix; others' newcomers come in"),
     live!("rights-live", "a revoked member neither publishes nor reads; members read on across the change of key"),
 ];
