@@ -12,13 +12,13 @@ use crate::{Instant, limits};
 #[derive(Default)]
 pub(crate) struct Keys {
     held: Vec<ContentKey>,
-    /// Until when the key before the floor's is used for publishing.
-    overlap_until: Option<Instant>,
+    /// Until when which key is used for publishing although the floor names another.
+    overlap: Option<(Instant, ContentKeyId)>,
 }
 
 impl Keys {
     pub(crate) fn new(held: Vec<ContentKey>) -> Self {
-        Self { held, overlap_until: None }
+        Self { held, overlap: None }
     }
 
     /// Takes a key in as the newest; the oldest goes when there are too many.
@@ -29,21 +29,28 @@ impl Keys {
         }
     }
 
+    /// Takes a key of an epoch gone by, to open what is kept: it takes no other's place.
+    pub(crate) fn add_old(&mut self, key: ContentKey) {
+        if self.held.len() < limits::CONTENT_KEYS && self.find(&key.id()).is_none() {
+            self.held.push(key);
+        }
+    }
+
     pub(crate) fn find(&self, id: &ContentKeyId) -> Option<&ContentKey> {
         self.held.iter().find(|key| key.id() == *id)
     }
 
-    /// Another key is wanted by the floor from now on.
-    pub(crate) fn begin_epoch(&mut self, now: Instant) {
-        if !self.held.is_empty() {
-            self.overlap_until = Some(now.plus_millis(OVERLAP_USE_MS));
+    /// The floor names another key than `before` from now on. When several epochs begin within one overlap, the key that
+    /// was in use before the first is the one that everybody has, and whose time is over first.
+    pub(crate) fn begin_epoch(&mut self, before: ContentKeyId, now: Instant) {
+        if self.overlap.is_none_or(|(until, _)| until <= now) {
+            self.overlap = Some((now.plus_millis(OVERLAP_USE_MS), before));
         }
     }
 
     /// What to seal with: the key before, while the epoch is fresh; then only the one that the floor names.
     pub(crate) fn sealing(&self, named: &ContentKeyId, now: Instant) -> Option<&ContentKey> {
-        let overlaps = self.overlap_until.is_some_and(|until| now < until);
-        let before = self.held.iter().find(|key| key.id() != *named).filter(|_| overlaps);
+        let before = self.overlap.filter(|(until, _)| now < *until).and_then(|(_, before)| self.find(&before));
         before.or_else(|| self.find(named))
     }
 

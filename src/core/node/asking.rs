@@ -285,7 +285,8 @@ impl Node {
             self.send_grant(id, node, Some(request.id()), None, Some(GrantRefusal::Expired));
             return true;
         }
-        let life_ms = leaf.not_after.0.saturating_sub(leaf.not_before.0);
+        // Whoever issued it let it begin before its time, for the sake of clocks that are behind.
+        let life_ms = leaf.not_after.0.saturating_sub(leaf.not_before.0).saturating_sub(limits::FUTURE_MS);
         let (rights, depth) = (leaf.rights, leaf.depth_left);
         let wanted = Wanted { subject: node, rights, depth, life_ms, invite: leaf.invite };
         self.issue(id, wanted, For::Answer(node, request.id())).is_ok()
@@ -370,18 +371,16 @@ impl Node {
         standing.stands(group.floor.as_ref()) && (!held_stands || wider)
     }
 
-    /// Takes content keys; the one that the floor names last, so that it is the newest.
+    /// Takes content keys: the one that the floor names as the newest, those before it to open what is kept. Nobody needs
+    /// our help to forget the ones we have.
     fn take_keys(&mut self, id: GroupId, secrets: &[SecretKey]) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let named = group.sealing_key();
         let keys: Vec<_> = secrets.iter().map(|key| crosscast_seal::ContentKey::new(*key.expose())).collect();
         let (new, old): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| Some(key.id()) == named);
         let before = group.keys.iter().count();
-        // Oldest first, and only by somebody who had none: nobody needs our help to forget the ones we use.
-        let old = old.into_iter().rev().filter(|_| before == 0);
-        for key in old.chain(new) {
-            group.keys.add(key);
-        }
+        new.into_iter().for_each(|key| group.keys.add(key));
+        old.into_iter().for_each(|key| group.keys.add_old(key));
         if group.keys.iter().count() != before || !group.lacks_key() {
             group.asking.tries = 0;
             self.keep_group(id);

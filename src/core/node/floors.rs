@@ -72,8 +72,8 @@ impl Node {
         let frame = frame::floor(&floor, chain.as_ref());
         group.floor = Some(floor);
         group.floor_chain = chain;
-        if known_key.is_some() && known_key != group.sealing_key() {
-            group.keys.begin_epoch(now);
+        if let Some(before) = known_key.filter(|before| group.sealing_key() != Some(*before)) {
+            group.keys.begin_epoch(before, now);
         }
         let lost = stood && !group.standing.as_ref().is_some_and(|standing| standing.stands(group.floor.as_ref()));
         let links: Vec<LinkId> = group.neighbours.iter().copied().filter(|link| Some(*link) != from).collect();

@@ -1,8 +1,9 @@
 //! Capability groups: who is let in, who may publish, what a floor takes back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use crosscast_core::{Command, InviteOptions, Notice, Refusal, Reply, Revoked, Since};
-use crosscast_wire::{GroupId, Policy, Rights, State, Ticket};
+use crosscast_core::{Command, CommandId, Input, InviteOptions, Notice, Refusal, Reply, Revoked, Since};
+use crosscast_port::LinkId;
+use crosscast_wire::{GroupId, Policy, Rights, SecretKey, State, Ticket};
 
 use crate::common::Net;
 
@@ -95,6 +96,60 @@ fn who_was_revoked_neither_publishes_nor_reads_on() {
     net.publish(0, group, "news");
     assert_eq!(net.texts(1), ["news"]);
     assert!(net.texts(2).is_empty());
+}
+
+#[test]
+fn rights_taken_back_twice_at_once_cost_those_who_stay_nothing() {
+    let (mut net, group) = line(5);
+    for host in 0..3 {
+        net.subscribe(host, group, Since::Now);
+    }
+    let revoke = |id, host| {
+        let command = Command::Revoke { group, whom: Revoked::Subject(host) };
+        (0, Input::Command(CommandId(id), command))
+    };
+    // The second floor record is made before anybody has the key of the first.
+    net.inputs(vec![revoke(9_001, net.id(4)), revoke(9_002, net.id(3))]);
+    net.publish(0, group, "at once");
+    net.pass(31_000);
+    net.publish(0, group, "later");
+    for host in 1..3 {
+        assert_eq!(net.texts(host), ["at once", "later"], "host {host}");
+    }
+}
+
+#[test]
+fn who_was_away_while_the_key_changed_twice_reads_what_was_said_between() {
+    let (mut net, group) = line(3);
+    for host in 3..5 {
+        net.add(SecretKey::new([host as u8 + 1; 32]), 1_700_000_000);
+        net.connect(0, host);
+        let ticket = invite(&mut net, 0, group, InviteOptions::default());
+        net.join(host, &ticket);
+    }
+    net.subscribe(2, group, Since::Now);
+    let link = net.wires.keys().find(|(host, _)| *host == 2).copied().unwrap();
+    net.cut(2, LinkId(link.1));
+    for (host, text) in [(3, "between"), (4, "after")] {
+        let whom = Revoked::Subject(net.id(host));
+        assert!(matches!(net.command(0, Command::Revoke { group, whom }), Some(Reply::Done)));
+        net.pass(31_000);
+        net.publish(0, group, text);
+    }
+    net.connect(1, 2);
+    assert_eq!(net.texts(2), ["between", "after"]);
+}
+
+#[test]
+fn a_renewed_capability_lives_as_long_as_the_first_and_no_longer() {
+    let (mut net, _) = line(2);
+    let month = 30 * 24 * 3_600_000;
+    for _ in 0..4 {
+        net.pass(month / 2 + 60_000);
+        let Some(Reply::Groups(groups)) = net.command(1, Command::Groups) else { panic!("no groups") };
+        let left = groups[0].rights_until.unwrap().0 - net.now.wall.0;
+        assert!((month - 240_000..=month).contains(&left), "{left}");
+    }
 }
 
 #[test]
