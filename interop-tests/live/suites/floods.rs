@@ -399,7 +399,11 @@ pub(super) fn fresh_keys(site: &Site, size: Size) -> Result<Verdict> {
                             link.take(Duration::from_millis(5)).await;
                         }
                     }
-                    link.take(Duration::from_millis(300)).await;
+                    // Until the daemon has judged them all: what it has not when a link goes is not looked at.
+                    let (mut quiet, judged) = (0, Instant::now());
+                    while quiet < 5 && judged.elapsed() < Duration::from_secs(5) && !link.down {
+                        quiet = if link.take(Duration::from_millis(100)).await.is_empty() { quiet + 1 } else { 0 };
+                    }
                 }
                 Ok(())
             })
