@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use crosscast_core::{Command, Reject};
 use crosscast_wire::{
-    ChainHash, Destination, Domain, FloorFields, FloorRecord, FrameType, GroupId, Instance, Lane, NodeId, Policy,
-    RawFrame, RustCrypto, SecretKey, Ticket, TicketFields, WallMillis, frame,
+    ChainHash, Destination, Domain, FloorFields, FloorRecord, FrameType, GroupId, Hop, Instance, Lane, Locate,
+    LocateFields, NodeId, Policy, RawFrame, RustCrypto, SecretKey, Ticket, TicketFields, WallMillis, frame,
 };
 
 use crate::attacker::{Attacker, data, header, payload, raw_data, signed};
@@ -80,6 +80,11 @@ impl Scene {
             Reject::SubscriptionsFull => self.many_subscriptions(),
             Reject::InboxFull => self.full_inbox(),
             Reject::StoreFailed => self.failing_store(),
+            Reject::TooFar => self.nine_links(),
+            Reject::StrangerRate => self.to(Destination::Unicast(self.victim.id())),
+            Reject::RequestsFull => self.many_strangers(),
+            Reject::LinkRate => self.many_searches(),
+            Reject::TransitFull => self.much_to_pass_on(),
         }
     }
 
@@ -269,7 +274,59 @@ impl Scene {
         self.victim.frames(link, frames);
     }
 
+    fn nine_links(&mut self) {
+        let now = self.victim.now.wall;
+        let draft = self.attacker.draft(Destination::Unicast(self.victim.id()), now);
+        let message = self.attacker.message(&draft, &payload(b"x"));
+        let frame = Hop::new(0, 8, 0).frame(message.bytes().clone(), Lane::Normal);
+        let body: Bytes = [frame.head.as_ref(), frame.tail.as_ref()].concat().into();
+        self.send(RawFrame::new(frame.frame_type, frame.lane, body));
+    }
+
+    fn many_strangers(&mut self) {
+        let known = self.victim.rejects().contains_key(Reject::RequestsFull.word());
+        for _ in 0..if known { 1 } else { 65 } {
+            self.fresh += 1;
+            let mut stranger = Attacker::new(self.fresh);
+            let draft = stranger.draft(Destination::Unicast(self.victim.id()), self.victim.now.wall);
+            let message = stranger.message(&draft, &payload(b"x"));
+            self.send(data(&message));
+        }
+    }
+
+    fn many_searches(&mut self) {
+        let known = self.victim.rejects().contains_key(Reject::LinkRate.word());
+        self.send(frame::subscribe(&self.group, true, None));
+        for _ in 0..if known { 1 } else { 65 } {
+            self.fresh += 1;
+            let mut nonce = [0; 16];
+            nonce[..8].copy_from_slice(&self.fresh.to_be_bytes());
+            let (from, time) = (self.attacker.id(), self.victim.now.wall);
+            let fields = LocateFields { target: NodeId::new([9; 32]), from, prekey: [5; 32], time, nonce };
+            let locate = Locate::issue(fields, &RustCrypto, &self.attacker.key).expect("the attacker's own key");
+            self.send(frame::locate(0, &locate));
+        }
+    }
+
+    fn much_to_pass_on(&mut self) {
+        let known = self.victim.rejects().contains_key(Reject::TransitFull.word());
+        let mut other = Attacker::new(4_242);
+        if !known {
+            // It takes part, and acknowledges nothing.
+            let link = other.link(&mut self.victim);
+            self.victim.frames(link, vec![frame::subscribe(&self.group, true, None)]);
+            self.send(frame::subscribe(&self.group, true, None));
+        }
+        for _ in 0..if known { 1 } else { 40 } {
+            let draft = self.attacker.draft(Destination::Unicast(other.id()), self.victim.now.wall);
+            let message = self.attacker.message(&draft, &payload(&[7; 60_000]));
+            self.send(data(&message));
+        }
+    }
+
     fn full_inbox(&mut self) {
+        // Whom one knows is held to the inbox's room only.
+        self.victim.command(Command::Accept { node: self.attacker.id() });
         let now = self.victim.now.wall;
         let draft = self.attacker.draft(Destination::Unicast(self.victim.id()), now);
         let message = self.attacker.message(&draft, &payload(&[7; 40_000]));
