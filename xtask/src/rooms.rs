@@ -42,7 +42,7 @@ const ROOMS: &[Room] = &[
     Room { package: PORT, place: "src/port", imports: &[WIRE], never: IMPURE },
     Room { package: SEAL, place: "src/seal", imports: &[WIRE], never: IMPURE },
     Room { package: CORE, place: "src/core", imports: &[WIRE, PORT, SEAL], never: IMPURE },
-    Room { package: "crosscast-sim", place: "src/sim", imports: &[WIRE, PORT, CORE], never: IMPURE },
+    Room { package: "crosscast-sim", place: "src/sim", imports: &[WIRE, PORT, SEAL, CORE], never: IMPURE },
     Room { package: TRANSPORT, place: "src/transport", imports: &[WIRE, PORT], never: SOCKETS },
     Room { package: BRIDGE, place: "src/bridge", imports: &[WIRE, PORT], never: SOCKETS },
     Room { package: STORE, place: "src/store", imports: &[WIRE, PORT], never: SOCKETS },

@@ -1,9 +1,12 @@
 //! The simulator on the command line: one seed or many, twice when asked, as text or JSON.
 //!
 //! `sim --seed N`, `sim --seeds A..B`; `--nodes N`, `--twice` (the same seed again must give the same hash),
-//! `--json`, `--threads N`, `--trace FILE` (one seed: everything that happened, for a reader).
+//! `--json`, `--threads N`, `--trace FILE` (one seed: everything that happened, for a reader). `sim revocation` and
+//! `sim absence` run the named scenarios.
 
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the driver's side of the door")]
+
+mod drills;
 
 use std::io::Write as _;
 use std::ops::Range;
@@ -139,6 +142,10 @@ fn escaped(text: &str) -> String {
 }
 
 fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    if let Some(code) = drills::main(&name, std::env::args().skip(2)) {
+        return code;
+    }
     let Some(options) = options(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);

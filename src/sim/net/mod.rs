@@ -46,6 +46,9 @@ const PACKET_BYTES: u64 = 1_400;
 pub struct NetParams {
     /// One-way delay between two hosts: drawn once a pair between these, in microseconds.
     pub delay_us: (Micros, Micros),
+    /// One-way delay between regions, added to the pair's own: host n lives in region n modulo their number. Empty for
+    /// a network without regions.
+    pub regions: Vec<Vec<Micros>>,
     /// Most that is added to each parcel's delay.
     pub jitter_us: Micros,
     /// Packets lost, in a million.
@@ -60,10 +63,28 @@ pub struct NetParams {
     pub datagrams: bool,
 }
 
+impl NetParams {
+    /// Six regions of the world: Europe, the east and the west of North America, South America, South and East Asia.
+    /// One-way delays, about half of the round trips that data centres there publish.
+    #[must_use]
+    pub fn latency_map() -> Vec<Vec<Micros>> {
+        let rows: [[Micros; 6]; 6] = [
+            [8, 40, 70, 95, 65, 115],
+            [40, 8, 32, 58, 100, 80],
+            [70, 32, 8, 90, 115, 52],
+            [95, 58, 90, 10, 155, 130],
+            [65, 100, 115, 155, 15, 60],
+            [115, 80, 52, 130, 60, 15],
+        ];
+        rows.iter().map(|row| row.iter().map(|millis| millis.saturating_mul(MILLI)).collect()).collect()
+    }
+}
+
 impl Default for NetParams {
     fn default() -> Self {
         Self {
             delay_us: (MILLI, 40 * MILLI),
+            regions: Vec::new(),
             jitter_us: 2 * MILLI,
             loss_ppm: 1_000,
             bytes_per_s: (2 << 20, 50 << 20),
@@ -210,7 +231,7 @@ impl Net {
     }
 
     /// One-way delay between two hosts without jitter.
-    fn delay(&mut self, from: HostId, to: HostId) -> Micros {
+    pub(crate) fn delay(&mut self, from: HostId, to: HostId) -> Micros {
         if from == to {
             return LOOPBACK_US;
         }
@@ -218,7 +239,14 @@ impl Net {
         let (low, high) = self.params.delay_us;
         let prng = &mut self.prng;
         let base = *self.delays.entry(pair).or_insert_with(|| prng.range(low, high));
-        base.saturating_add(self.extra_delay_us)
+        base.saturating_add(self.between_regions(from, to)).saturating_add(self.extra_delay_us)
+    }
+
+    fn between_regions(&self, from: HostId, to: HostId) -> Micros {
+        let regions = &self.params.regions;
+        let region = |host: HostId| (host.0 as usize).checked_rem(regions.len());
+        let row = region(from).and_then(|from| regions.get(from));
+        row.zip(region(to)).and_then(|(row, to)| row.get(to)).copied().unwrap_or(0)
     }
 
     fn delay_with_jitter(&mut self, from: HostId, to: HostId) -> Micros {

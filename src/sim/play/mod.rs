@@ -203,6 +203,7 @@ impl<'a, M: Machine> Play<'a, M> {
                         self.act(action)?;
                     }
                 }
+                Happening::Wrote { .. } | Happening::Sent { .. } => {}
             }
         }
         match self.world.breach() {

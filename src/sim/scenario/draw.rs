@@ -82,6 +82,7 @@ fn net_params(prng: &mut Prng, slow: bool) -> NetParams {
         if slow { (80 << 10, 400 << 10) } else { (prng.range(200, 2_000) << 10, prng.range(2, 100) << 20) };
     NetParams {
         delay_us: if far { (5 * MILLI, 150 * MILLI) } else { (100, 20 * MILLI) },
+        regions: Vec::new(),
         jitter_us: prng.range(0, 10 * MILLI),
         loss_ppm: u32::try_from(prng.range(0, 10_000)).unwrap_or(0),
         bytes_per_s,

@@ -14,8 +14,8 @@ mod toy;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crosscast_core::{Command, CommandId, Event, Input, Output, SignKey};
-use crosscast_port::{OpId, Request, StoreOp};
-use crosscast_wire::{Instance, NodeId};
+use crosscast_port::{OpId, Request, StoreOp, Write};
+use crosscast_wire::{FrameType, Instance, NodeId, RawFrame};
 
 use host::{Host, Ready};
 pub use host::{HostId, HostSpec};
@@ -45,6 +45,20 @@ pub enum Happening {
     },
     /// The time of a tick has come.
     Tick(u64),
+    /// A machine hands a commit to its store; told while the world is watched.
+    Wrote {
+        /// On which host.
+        host: HostId,
+        /// What is to be kept.
+        writes: Vec<Write>,
+    },
+    /// A machine sends messages over a link; told while the world is watched.
+    Sent {
+        /// From which host.
+        host: HostId,
+        /// The MESSAGE frames among what it sends.
+        frames: Vec<RawFrame>,
+    },
 }
 
 /// A rule of the door or the port that a machine broke.
@@ -96,6 +110,7 @@ pub struct World<M> {
     prng: Prng,
     next_command: u64,
     counts: Counts,
+    watched: bool,
     /// What was recorded.
     pub trace: Trace,
 }
@@ -117,6 +132,7 @@ impl<M: Machine> World<M> {
             prng,
             next_command: 1,
             counts: Counts::default(),
+            watched: false,
             trace: Trace::new(with_text),
         }
     }
@@ -127,6 +143,16 @@ impl<M: Machine> World<M> {
         self.net.add_host(id, spec.name.clone());
         self.hosts.insert(id, Host::new(spec, self.prng.fork(u64::from(id.0))));
         id
+    }
+
+    /// Tells from now on what machines keep and which messages they send.
+    pub const fn watch(&mut self) {
+        self.watched = true;
+    }
+
+    /// One-way delay between two hosts, in microseconds, without jitter and loss.
+    pub fn delay_us(&mut self, a: HostId, b: HostId) -> Micros {
+        self.net.delay(a, b)
     }
 
     /// The time, in microseconds since the world began.
@@ -311,6 +337,9 @@ impl<M: Machine> World<M> {
         match output {
             Output::Link(request) => self.request(id, run, request),
             Output::Store(op_id, op) => {
+                if let (true, StoreOp::Commit { writes, durability: _ }) = (self.watched, &op) {
+                    self.happenings.push_back(Happening::Wrote { host: id, writes: writes.clone() });
+                }
                 let at = host.disk.submit(now, &op);
                 self.agenda.push(at, Due::Disk { host: id, run, id: op_id, op });
             }
@@ -346,10 +375,21 @@ impl<M: Machine> World<M> {
                 self.counts.frames = self.counts.frames.saturating_add(frames.len() as u64);
                 let bytes = frames.iter().map(|frame| frame.body_len() as u64).fold(0, u64::saturating_add);
                 self.counts.frame_bytes = self.counts.frame_bytes.saturating_add(bytes);
+                if self.watched {
+                    self.watch_frames(host, &frames);
+                }
                 self.net.send(now, host, link, frames);
             }
             Request::Datagram { link, bytes } => self.net.datagram(now, host, link, bytes),
             Request::Close { link } => self.net.close(now, host, link),
+        }
+    }
+
+    fn watch_frames(&mut self, host: HostId, frames: &[RawFrame]) {
+        let messages = frames.iter().filter(|frame| frame.frame_type == FrameType::MESSAGE);
+        let frames: Vec<RawFrame> = messages.cloned().collect();
+        if !frames.is_empty() {
+            self.happenings.push_back(Happening::Sent { host, frames });
         }
     }
 
