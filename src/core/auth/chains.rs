@@ -106,11 +106,6 @@ impl Chains {
         self.bytes = self.bytes.saturating_sub(weight(&known));
         known.kept
     }
-
-    /// How many, and bytes they take.
-    pub(crate) fn weight(&self) -> (usize, usize) {
-        (self.known.len(), self.bytes)
-    }
 }
 
 /// About what an entry takes, its places in both indexes included.
