@@ -216,6 +216,17 @@ impl Daemon {
         Ok(())
     }
 
+    /// Stops it as a service manager does, with SIGTERM.
+    ///
+    /// # Errors
+    /// As [`Daemon::stop`].
+    pub fn terminate(&mut self) -> Result<()> {
+        let pid = self.pid().with_context(|| format!("{} does not run", self.name))?;
+        let told = Command::new("kill").arg("-TERM").arg(pid.to_string()).status()?;
+        ensure!(told.success(), "{} cannot be told to stop", self.name);
+        self.stop()
+    }
+
     /// A command of the binary with this home, in this daemon's network.
     #[must_use]
     pub fn command(&self) -> Command {

@@ -10,6 +10,7 @@ mod foe;
 pub mod http;
 pub mod netns;
 pub mod raw;
+pub mod reader;
 pub mod site;
 pub mod suites;
 pub mod text;

@@ -110,6 +110,7 @@ impl Reloader {
         let waiting = [
             ("roles", self.settings.roles != wanted.roles),
             ("limits.store_bytes", self.settings.limits.store_bytes != wanted.limits.store_bytes),
+            ("limits.lan_budget", self.settings.limits.lan_budget != wanted.limits.lan_budget),
             ("api.group", self.settings.api.group != wanted.api.group),
         ];
         outcome.restart.extend(waiting.iter().filter(|(_, waits)| *waits).map(|(key, _)| *key));

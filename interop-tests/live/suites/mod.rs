@@ -7,6 +7,7 @@ mod floods;
 mod idle;
 mod middle_killed;
 mod refusals;
+mod restarts;
 mod restored_home;
 mod rights;
 mod schemas;
@@ -48,6 +49,8 @@ pub const SUITES: &[Suite] = &[
     },
     Suite { name: "fresh-keys", shows: "one prefix's fresh keys keep no newcomer out", run: floods::fresh_keys },
     Suite { name: "capture", shows: "another program verifies a daemon's bytes", run: capture::run },
+    Suite { name: "sse-restarts", shows: "events survive restarts of the daemon, each once", run: restarts::events },
+    Suite { name: "ws-restarts", shows: "a WebSocket resumes after restarts, each entry once", run: restarts::socket },
     Suite { name: "schemas", shows: "what verbs and API print fits the published schemas", run: schemas::run },
     Suite { name: "wrong-key", shows: "a wrong key, an open key file, a foreign user are refused", run: refusals::run },
 ];
@@ -63,6 +66,8 @@ pub const BARS: &[(&str, Run)] = &[
     ("ready-time", idle::ready_time),
     ("idle-memory", idle::memory),
     ("capture", capture::run),
+    ("sse-restarts", restarts::events),
+    ("ws-restarts", restarts::socket),
     ("wrong-key", refusals::run),
     ("forged", cargo::forged),
     ("mutated", cargo::mutated),

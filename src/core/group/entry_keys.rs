@@ -39,6 +39,17 @@ pub(crate) struct First {
     pub(crate) expires: WallMillis,
     /// Whether a next hop has taken it.
     pub(crate) sent: bool,
+    /// Whether it was refused by all: then the key may be used again.
+    pub(crate) void: bool,
+    /// What readers here were shown under this key first: itself, or one that came to nothing elsewhere.
+    pub(crate) shown: (MessageId, u16),
+}
+
+impl First {
+    /// An entry of a message that is about to be signed.
+    pub(crate) const fn new(id: MessageId, index: u16, at: WallMillis, expires: WallMillis) -> Self {
+        Self { id, index, at, expires, sent: false, void: false, shown: (id, index) }
+    }
 }
 
 /// The keys of one stream.
@@ -73,10 +84,9 @@ impl Table {
         self.streams.get(stream)?.firsts.get(key)
     }
 
-    fn remove(&mut self, stream: &Stream, key: &Key) -> bool {
+    fn remove(&mut self, stream: &Stream, key: &Key) {
         let known = self.streams.get_mut(stream).is_some_and(|keys| keys.firsts.remove(key).is_some());
         self.count = self.count.saturating_sub(usize::from(known));
-        known
     }
 
     /// Remembers a key; returns the one of the same stream that had to go.
@@ -128,7 +138,7 @@ impl EntryKeys {
     pub(crate) fn first(&self, stream: &Stream, key: &Key, now: WallMillis) -> Option<First> {
         let first = self.own.get(stream, key).or_else(|| self.seen.get(stream, key))?;
         let is_young = now.0.saturating_sub(first.at.0) <= KEPT_MS;
-        (is_young && (first.sent || first.expires >= now)).then_some(*first)
+        (is_young && !first.void && (first.sent || first.expires >= now)).then_some(*first)
     }
 
     /// Whether an entry with this key waits for its message.
@@ -158,8 +168,11 @@ impl EntryKeys {
     }
 
     /// Remembers an own entry; returns the key that had to go.
-    pub(crate) fn publish(&mut self, stream: Stream, key: Key, first: First) -> Option<Key> {
-        if !first.sent {
+    pub(crate) fn publish(&mut self, stream: Stream, key: Key, mut first: First) -> Option<Key> {
+        if let Some(before) = self.own.get(&stream, &key) {
+            first.shown = before.shown;
+        }
+        if !first.sent && !first.void {
             self.unsent.entry(first.id).or_default().push((stream, key));
         }
         self.own.insert(stream, key, first, OWN_KEYS, OWN_KEYS)
@@ -173,24 +186,34 @@ impl EntryKeys {
 
     /// A next hop has taken an own message; returns its keys as they are remembered from now on.
     pub(crate) fn sent(&mut self, id: &MessageId) -> Vec<(Stream, Key, First)> {
+        self.change(id, |first| first.sent = true)
+    }
+
+    fn change(&mut self, id: &MessageId, change: impl Fn(&mut First)) -> Vec<(Stream, Key, First)> {
         let mut changed = Vec::new();
         for (stream, key) in self.unsent.remove(id).unwrap_or_default() {
             let keys = self.own.streams.get_mut(&stream);
             if let Some(first) = keys.and_then(|keys| keys.firsts.get_mut(&key)).filter(|first| first.id == *id) {
-                first.sent = true;
+                change(first);
                 changed.push((stream, key, *first));
             }
         }
         changed
     }
 
-    /// An own message came to nothing: its entries may be published again. Returns the keys that are forgotten.
-    pub(crate) fn forget(&mut self, id: &MessageId) -> Vec<(Stream, Key)> {
-        let mut names = self.unsent.remove(id).unwrap_or_default();
-        names.retain(|(stream, key)| {
-            self.own.get(stream, key).is_some_and(|first| first.id == *id) && self.own.remove(stream, key)
-        });
-        names
+    /// An own message was refused by all: its entries may be published again. Returns its keys as they are remembered
+    /// from now on, for readers here have seen it.
+    pub(crate) fn refused(&mut self, id: &MessageId) -> Vec<(Stream, Key, First)> {
+        self.change(id, |first| first.void = true)
+    }
+
+    /// An own message never came to be: its keys are forgotten.
+    pub(crate) fn forget(&mut self, id: &MessageId) {
+        for (stream, key) in self.unsent.remove(id).unwrap_or_default() {
+            if self.own.get(&stream, &key).is_some_and(|first| first.id == *id) {
+                self.own.remove(&stream, &key);
+            }
+        }
     }
 
     /// An own message is no longer followed.
@@ -202,9 +225,9 @@ impl EntryKeys {
     pub(crate) fn repeats(&mut self, stream: Stream, key: Key, id: MessageId, index: u16, now: WallMillis) -> bool {
         let known = self.own.get(&stream, &key).or_else(|| self.seen.get(&stream, &key));
         if let Some(first) = known.filter(|first| now.0.saturating_sub(first.at.0) <= KEPT_MS) {
-            return (first.id, first.index) != (id, index);
+            return first.shown != (id, index);
         }
-        let first = First { id, index, at: now, expires: now, sent: true };
+        let first = First { sent: true, ..First::new(id, index, now, now) };
         self.seen.insert(stream, key, first, SEEN_KEYS, SEEN_KEYS_PER_SENDER);
         false
     }
@@ -251,7 +274,9 @@ pub(crate) fn name(stream: &Stream, key: &Key) -> Bytes {
 /// What the store keeps of a first entry.
 pub(crate) fn encode(first: &First) -> Vec<u8> {
     let (index, at, expires) = (first.index.to_be_bytes(), first.at.0.to_be_bytes(), first.expires.0.to_be_bytes());
-    [first.id.as_bytes().as_slice(), &index, &at, &expires, &[u8::from(first.sent)]].concat()
+    let flags = [u8::from(first.sent) | u8::from(first.void) << 1];
+    let (shown, shown_index) = (first.shown.0.as_bytes(), first.shown.1.to_be_bytes());
+    [first.id.as_bytes().as_slice(), &index, &at, &expires, &flags, shown, &shown_index].concat()
 }
 
 /// Reads a name and a value of the store; `None` when they are not of a key.
@@ -263,12 +288,16 @@ pub(crate) fn decode(name: &[u8], value: &[u8]) -> Option<(Stream, Key, First)> 
     let (index, rest) = rest.split_first_chunk::<2>()?;
     let (at, rest) = rest.split_first_chunk::<8>()?;
     let (expires, rest) = rest.split_first_chunk::<8>()?;
+    let (flags, rest) = rest.split_first()?;
+    let (shown, rest) = rest.split_first_chunk::<32>()?;
     let first = First {
         id: MessageId::new(*id),
         index: u16::from_be_bytes(*index),
         at: WallMillis(u64::from_be_bytes(*at)),
         expires: WallMillis(u64::from_be_bytes(*expires)),
-        sent: rest.first() == Some(&1),
+        sent: flags & 1 == 1,
+        void: flags & 2 == 2,
+        shown: (MessageId::new(*shown), u16::from_be_bytes(*rest.first_chunk()?)),
     };
     Some(((GroupId::new(*group), NodeId::new(*from)), key, first))
 }
@@ -287,12 +316,12 @@ mod tests {
     }
 
     fn first(id: u8, at: u64) -> First {
-        First { id: MessageId::new([id; 32]), index: 3, at: WallMillis(at), expires: WallMillis(at + 10), sent: false }
+        First::new(MessageId::new([id; 32]), 3, WallMillis(at), WallMillis(at + 10))
     }
 
     #[test]
     fn what_the_store_keeps_reads_back_the_same() {
-        let entry = First { sent: true, ..first(7, 1_000) };
+        let entry = First { sent: true, shown: (MessageId::new([9; 32]), 1), ..first(7, 1_000) };
         assert_eq!(decode(&name(&STREAM, &key(5)), &encode(&entry)), Some((STREAM, key(5), entry)));
         assert_eq!(decode(b"something else", &encode(&entry)), None);
         assert_eq!(decode(&name(&STREAM, &key(5)), b"short"), None);
@@ -310,8 +339,12 @@ mod tests {
         assert_eq!(keys.first(&STREAM, &key(1), WallMillis(1_001 + KEPT_MS)), None);
         assert_eq!(keys.expire(WallMillis(1_001 + KEPT_MS)), [(STREAM, key(1))]);
         keys.publish(STREAM, key(2), first(2, 5));
-        assert_eq!(keys.forget(&MessageId::new([2; 32])), [(STREAM, key(2))]);
+        assert_eq!(keys.refused(&MessageId::new([2; 32])).len(), 1);
         assert_eq!(keys.first(&STREAM, &key(2), WallMillis(5)), None);
+        keys.publish(STREAM, key(2), first(3, 6));
+        assert!(keys.first(&STREAM, &key(2), WallMillis(6)).is_some());
+        assert!(keys.repeats(STREAM, key(2), MessageId::new([3; 32]), 3, WallMillis(6)), "readers saw the refused one");
+        assert!(!keys.repeats(STREAM, key(2), MessageId::new([2; 32]), 3, WallMillis(6)));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Node {
         let from = self.groups.get(&group).and_then(|state| state.publishes_as(self.config.node, self.now.wall));
         let Some(stream) = from.map(|from| (group, from)) else { return };
         for (key, index) in keyed {
-            let first = First { id, index: *index, at: self.now.wall, expires, sent: false };
+            let first = First::new(id, *index, self.now.wall, expires);
             for command in self.entry_keys.gathered(stream, *key) {
                 self.reply_repeated(command, first);
             }
@@ -126,9 +126,9 @@ impl Node {
     }
 
     /// An own message was refused by all: its entries may be published again.
-    pub(super) fn forget_keys(&mut self, id: &MessageId) {
-        for (stream, key) in self.entry_keys.forget(id) {
-            self.write(Write::Delete { space: Space::Meta, key: entry_keys::name(&stream, &key) });
+    pub(super) fn keys_void(&mut self, id: &MessageId) {
+        for (stream, key, first) in self.entry_keys.refused(id) {
+            self.put(Space::Meta, &entry_keys::name(&stream, &key), entry_keys::encode(&first));
         }
     }
 

@@ -128,8 +128,12 @@ impl Node {
         }
         let Some(feed) = self.links.get_mut(&link).and_then(|state| state.feeds.get_mut(&id)) else { return };
         let windows: Vec<_> = windows.iter().map(|window| (window.from, window.instance, window.contiguous)).collect();
+        let is_first = feed.mode == Mode::Waiting;
         if feed.resume(&windows, more, now) {
             self.mark_behind(link, id);
+        }
+        if is_first {
+            self.on_own_known(id, &windows);
         }
     }
 

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use crosscast_seal::{ContentKey, Sealing, Suite, seal_payload};
 use crosscast_wire::limits::LIFE_MAX_MS;
 use crosscast_wire::{
-    Chain, Class, Codec, Destination, Domain, Entry, GroupId, HeaderDraft, Message, MessageId, NodeId, Order,
-    PayloadHash, Policy, RefuseCode, Signature, State, WallMillis, assemble, encode_entries,
+    Chain, Class, Codec, Destination, Domain, Entry, GroupId, HeaderDraft, Instance, Message, MessageId, NodeId, Order,
+    PayloadHash, Policy, RefuseCode, Seq, Signature, State, WallMillis, assemble, encode_entries,
 };
 
 use crate::group::Group;
@@ -183,7 +183,7 @@ impl Node {
         match to {
             Destination::Multicast(group_id) => {
                 let Some(group) = self.groups.get_mut(&group_id) else {
-                    self.forget_keys(&id);
+                    self.entry_keys.forget(&id);
                     return self.finish(id, State::Dropped);
                 };
                 group.publisher.signing = false;
@@ -234,6 +234,22 @@ impl Node {
         }
     }
 
+    /// A neighbour says, on a new link, what of a group it has: own messages among it that nobody has acknowledged, since
+    /// the link before broke meanwhile, are taken.
+    pub(super) fn on_own_known(&mut self, group: GroupId, windows: &[(NodeId, Instance, Seq)]) {
+        let Some(log) = self.groups.get(&group).map(|group| &group.log) else { return };
+        let waiting = self.own.iter().filter(|(_, own)| own.acks == 0 && own.to == Destination::Multicast(group));
+        let known = waiting.filter(|(id, _)| {
+            let entry = log.position_of(id).and_then(|pos| log.find(pos));
+            entry.is_some_and(|entry| {
+                let has = |window: &&(NodeId, Instance, Seq)| (window.0, window.1) == (entry.from, entry.instance);
+                windows.iter().find(has).is_some_and(|window| entry.seq <= window.2)
+            })
+        });
+        let known: Vec<MessageId> = known.map(|(id, _)| *id).collect();
+        known.iter().for_each(|id| self.on_own_acked(id));
+    }
+
     fn acknowledged(&mut self, group: GroupId, len: u64) {
         if let Some(state) = self.groups.get_mut(&group) {
             state.publisher.unacked_bytes = state.publisher.unacked_bytes.saturating_sub(len);
@@ -250,7 +266,7 @@ impl Node {
             Destination::Multicast(group) => self.groups.get(&group).map_or(1, |group| group.neighbours.len()),
         };
         if own.acks == 0 && usize::try_from(own.refused).is_ok_and(|refused| refused >= all) {
-            self.forget_keys(id);
+            self.keys_void(id);
             self.finish(*id, State::Refused);
         }
     }

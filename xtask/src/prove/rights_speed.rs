@@ -134,4 +134,12 @@ pub(crate) const BARS: &[Bar] = &[
     live!("idle-hands", "2,000 half-open connections and 100 slow readers: 64 MiB, and at most twice the calm p99"),
     live!("fresh-keys", "10,000 fresh keys from one prefix get the budget of one prefix; others' newcomers come in"),
     live!("rights-live", "a revoked member neither publishes nor reads; members read on across the change of key"),
+    live!(
+        "sse-restarts",
+        "a stream of events over 100 restarts of its daemon, killed and stopped in turn: nothing lost, nothing twice"
+    ),
+    live!(
+        "ws-restarts",
+        "a WebSocket over 100 restarts of its daemon, killed and stopped in turn: nothing lost, nothing twice"
+    ),
 ];

@@ -93,6 +93,22 @@ fn what_nobody_had_taken_is_followed_over_a_restart() {
 }
 
 #[test]
+fn what_a_neighbour_took_before_the_link_broke_counts_as_sent() {
+    let (mut net, group) = pair();
+    // Its acknowledgement is lost with the link.
+    let (near, far) = (net.link_between(0, 1), net.link_between(1, 0));
+    net.mute(1, far);
+    let id = new(&mut net, 0, group, "once");
+    assert_eq!((net.texts(1), net.hosts[0].outcomes.len()), (vec!["once".to_owned()], 0));
+    net.cut(0, near);
+    net.connect(0, 1);
+    net.pass(2_000);
+    assert_eq!(net.texts(1), ["once"]);
+    let outcome = net.hosts[0].outcomes[0];
+    assert_eq!((outcome.id, outcome.state, outcome.links), (id, State::Sent, 1));
+}
+
+#[test]
 fn what_nobody_took_within_its_life_may_be_published_again() {
     let (mut net, _) = pair();
     let (alone, _) = net.create_group_named(0, "alone");
