@@ -157,20 +157,23 @@ impl Node {
         for link in neighbours {
             let Some(state) = self.links.get_mut(&link) else { continue };
             let queued = state.out.queued(lane).saturating_add(bytes.len() as u64);
+            let stuck = state.out.is_stuck(lane, self.now.mono, state.patience_us(STUCK_MS));
             let Some(feed) = state.feeds.get_mut(&id) else { continue };
             if from == Some(link) {
                 feed.knows(&entry.id);
                 continue;
             }
             if feed.mode != Mode::Live {
-                // What waits for RESUME or walks the log will come to it.
-                self.dirty.insert(link);
+                // What waits for RESUME or walks the log will come to it; one that is stuck, with its next acknowledgement.
+                if !stuck {
+                    self.dirty.insert(link);
+                }
                 continue;
             }
             if !feed.wants(&entry) {
                 continue;
             }
-            if queued > queue_max {
+            if queued > queue_max || stuck {
                 feed.mode = Mode::Behind { after: LogPos(committed.pos.0.saturating_sub(1)), reading: false };
                 self.mark_behind(link, id);
                 continue;
@@ -195,6 +198,7 @@ impl Node {
 
     fn feed_group(&mut self, link: LinkId, id: GroupId) {
         let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get(&id)) else { return };
+        let patience_us = state.patience_us(STUCK_MS);
         let Some(feed) = state.feeds.get_mut(&id) else {
             state.behind.remove(&id);
             return;
@@ -213,7 +217,9 @@ impl Node {
             return;
         };
         let lane = Tag::unpack(next.tag).class.lane();
-        if state.out.queued(lane) > self.config.sizes.lane_queue_bytes / 2 {
+        if state.out.is_stuck(lane, self.now.mono, patience_us)
+            || state.out.queued(lane) > self.config.sizes.lane_queue_bytes / 2
+        {
             return;
         }
         let before = LogPos(next.pos.0.saturating_sub(1));
@@ -360,6 +366,9 @@ impl Node {
 const GAP_ASK_MS: u64 = 1_000;
 /// 3: asked after 1, 2, 4 and then every 8 s, four times or so before a gap is given up.
 const GAP_ASK_DOUBLINGS: u32 = 3;
+
+/// 1 s: a peer that acknowledges nothing for so long, or for four round trips, is behind and gets no queue.
+const STUCK_MS: u64 = 1_000;
 
 /// Whether a refusal may not hold any more when the message is offered again.
 const fn is_passing(code: RefuseCode) -> bool {

@@ -13,6 +13,9 @@ use crate::{Instant, Reject};
 /// Added to a data frame's body length when credit is charged: what a frame costs a receiver beside its bytes.
 pub(crate) const CHARGE_OVERHEAD: u64 = 256;
 
+/// 64 KiB: what a lane may hold that does not move; with a hundred frames it goes on at once when it moves again.
+const STUCK_BYTES: u64 = 64 << 10;
+
 /// What credit a data frame costs.
 pub(crate) fn charge(frame: &RawFrame) -> u64 {
     (frame.body_len() as u64).saturating_add(CHARGE_OVERHEAD)
@@ -170,6 +173,13 @@ impl Outgoing {
     /// Since when data waits for an acknowledgement.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         [&self.urgent, &self.normal, &self.bulk].into_iter().filter_map(|lane| lane.waiting_since).min()
+    }
+
+    /// Whether a lane has frames waiting and has heard no acknowledgement for so long: then more of them only take room.
+    pub(crate) fn is_stuck(&self, lane: Lane, now: Instant, patience_us: u64) -> bool {
+        let state = self.lane(lane);
+        state.queued_bytes > STUCK_BYTES
+            && state.waiting_since.is_some_and(|since| now.micros_since(since) >= patience_us)
     }
 
     /// Bytes queued on a lane.
