@@ -8,39 +8,42 @@ use zeroize::Zeroize;
 
 /// A 32-byte secret that a group's members, or a message's recipients, share; erased when dropped, never shown.
 #[derive(Clone)]
-pub struct ContentKey([u8; 32]);
+pub struct ContentKey {
+    key: [u8; 32],
+    id: ContentKeyId,
+}
 
 impl ContentKey {
     /// Wraps secret bytes.
     #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self { key: bytes, id: ContentKeyId::of_key(&bytes) }
     }
 
     /// The secret, for a ticket or a key file.
     #[must_use]
     pub const fn expose(&self) -> &[u8; 32] {
-        &self.0
+        &self.key
     }
 
     /// The public name of the key.
     #[must_use]
-    pub fn id(&self) -> ContentKeyId {
-        ContentKeyId::of_key(&self.0)
+    pub const fn id(&self) -> ContentKeyId {
+        self.id
     }
 
     /// The key of one sender instance's messages to one destination (a GroupId's or NodeId's bytes); worth keeping.
     #[must_use]
     pub fn for_sender(&self, to: &[u8; 32], from: &NodeId, instance: Instance) -> MessageKey {
         let mut hasher = blake3::Hasher::new_derive_key(context::MESSAGE_KEY);
-        hasher.update(&self.0).update(to).update(from.as_bytes()).update(&instance.0.to_be_bytes());
-        MessageKey { key: *hasher.finalize().as_bytes(), id: self.id() }
+        hasher.update(&self.key).update(to).update(from.as_bytes()).update(&instance.0.to_be_bytes());
+        MessageKey { key: *hasher.finalize().as_bytes(), id: self.id }
     }
 }
 
 impl Drop for ContentKey {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.key.zeroize();
     }
 }
 

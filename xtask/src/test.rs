@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::metadata::Workspace;
 use crate::stage::{self, Stage, Tally, Work};
-use crate::{deny, live, rooms, run, tidy, vectors, verifier, wasm};
+use crate::{deny, instructions, live, rooms, run, tidy, vectors, verifier, wasm};
 
 /// What was asked for.
 #[derive(Default)]
@@ -31,6 +31,7 @@ const STAGES: &[(&str, Work)] = &[
     ("verifier", verifier::stage),
     ("deny", deny::stage),
     ("wasm32", wasm::stage),
+    ("instructions", instructions::stage),
     ("live", live::stage),
 ];
 
