@@ -192,21 +192,26 @@ impl Owned {
 
     /// A host joins by a self-sufficient ticket with this floor.
     pub(crate) fn join(&self, net: &mut Net, host: usize, floor: FloorRecord) {
+        self.join_as(net, host, floor, true);
+    }
+
+    /// As [`Owned::join`]; whether the ticket lets in as well as say.
+    pub(crate) fn join_as(&self, net: &mut Net, host: usize, floor: FloorRecord, invited: bool) {
         let (invite, rights) = (key(77_000), Rights::PUBLISH | Rights::SUBSCRIBE);
         let chain = self.chain(CapabilityFields { depth_left: 1, ..self.rights(&invite, rights, net.now.wall) });
         let ticket = Ticket::new(TicketFields {
             group: self.group,
             name: "owned".into(),
             floor,
-            invite: Some(invite),
+            invite: Some(invite).filter(|_| invited),
             content_key: None,
             allows: rights,
             locators: Vec::new(),
-            invite_chain: Some(chain),
+            invite_chain: Some(chain).filter(|_| invited),
             invite_until: None,
         })
         .unwrap();
-        let name = Some(format!("owned {host}"));
+        let name = Some(self.group.to_string().chars().take(32).collect());
         let command = crosscast_core::Command::JoinGroup { ticket: Box::new(ticket), name };
         let reply = net.command(host, command);
         assert!(matches!(reply, Some(Reply::Group { .. })), "{reply:?}");
