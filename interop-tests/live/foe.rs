@@ -71,11 +71,14 @@ impl Foe {
         let start = Instant::now();
         loop {
             for frame in std::mem::take(&mut frames) {
-                match frame {
-                    Frame::Hello(theirs) => foe.prove(&ours, &theirs, &binding)?,
-                    Frame::Proof(_) => return Ok(foe),
-                    Frame::Close { code, text, .. } => bail!("closed in the hello: {code:?} {text}"),
-                    _ => {}
+                if let Frame::Hello(theirs) = &frame {
+                    foe.prove(&ours, theirs, &binding)?;
+                }
+                if matches!(frame, Frame::Proof(_)) {
+                    return Ok(foe);
+                }
+                if let Frame::Close { code, text, .. } = &frame {
+                    bail!("closed in the hello: {code:?} {text}");
                 }
             }
             if foe.down || start.elapsed() > HELLO {
@@ -128,13 +131,14 @@ impl Foe {
         let frames = frames_of(reports);
         let mut answers = Vec::new();
         for frame in &frames {
-            match frame {
-                Frame::Ping { token } => answers.push(frame::pong(*token)),
-                Frame::Message { .. } => self.taken = self.taken.saturating_add(1),
-                Frame::Credit { lane: Lane::Normal, total } => self.granted = *total,
-                Frame::Close { .. } => self.down = true,
-                _ => {}
+            if let Frame::Ping { token } = frame {
+                answers.push(frame::pong(*token));
             }
+            if let Frame::Credit { lane: Lane::Normal, total } = frame {
+                self.granted = *total;
+            }
+            self.taken = self.taken.saturating_add(u64::from(matches!(frame, Frame::Message { .. })));
+            self.down |= matches!(frame, Frame::Close { .. });
         }
         if frames.iter().any(|frame| matches!(frame, Frame::Message { .. })) {
             answers.extend(frame::ack(&[(Lane::Normal, self.taken)]));
@@ -148,13 +152,10 @@ impl Foe {
 
     fn book(&mut self, reports: &[Report]) {
         for report in reports {
-            match report {
-                Report::Writable { lane: Lane::Normal, bytes, .. } => {
-                    self.room = self.room.saturating_add((*bytes).into())
-                }
-                Report::Down { .. } => self.down = true,
-                _ => {}
+            if let Report::Writable { lane: Lane::Normal, bytes, .. } = report {
+                self.room = self.room.saturating_add((*bytes).into());
             }
+            self.down |= matches!(report, Report::Down { .. });
         }
     }
 }
@@ -171,10 +172,9 @@ fn ended(tasks: &[AbortHandle], error: anyhow::Error) -> anyhow::Error {
 }
 
 fn frames_of(reports: Vec<Report>) -> Vec<Frame> {
-    let frames = reports.into_iter().filter_map(|report| match report {
-        Report::Frames { frames, .. } => Some(frames),
-        _ => None,
-    });
+    let frames = reports
+        .into_iter()
+        .filter_map(|report| if let Report::Frames { frames, .. } = report { Some(frames) } else { None });
     frames.flatten().filter_map(|raw| Frame::parse(&raw).ok()).collect()
 }
 

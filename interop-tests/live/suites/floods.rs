@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -124,7 +124,7 @@ struct Work {
 
 /// Publishes at a rate for a time and counts what arrives, honest and other; `begin` is called once both are linked.
 fn work(at: SocketAddr, group: GroupId, rate: u64, time: Duration, round: u64, begin: impl FnOnce()) -> Result<Work> {
-    let (linked, is_linked) = std::sync::mpsc::channel();
+    let (linked, is_linked) = std::sync::mpsc::sync_channel(1);
     let ends = Arc::new(AtomicBool::new(false));
     let reader = {
         let ends = Arc::clone(&ends);
@@ -160,7 +160,7 @@ fn work(at: SocketAddr, group: GroupId, rate: u64, time: Duration, round: u64, b
     Ok(work)
 }
 
-async fn read(at: SocketAddr, group: GroupId, round: u64, ends: &AtomicBool, linked: Sender<()>) -> Result<Work> {
+async fn read(at: SocketAddr, group: GroupId, round: u64, ends: &AtomicBool, linked: SyncSender<()>) -> Result<Work> {
     let mut reader = Foe::link(at, local(1, 1), secret(1, round)).await?;
     let mut frames = vec![frame::subscribe(&group, true, None)];
     frames.extend(frame::resume(&group, []));
@@ -282,12 +282,10 @@ fn hold_half_open(at: SocketAddr, count: usize, ends: &AtomicBool) -> Result<()>
             let from = local(130 + (place / 200 % 100) as u8, (place % 200 + 1) as u8);
             tasks.spawn(async move {
                 loop {
-                    match tokio::time::timeout(Duration::from_secs(20), connect_from(from, at)).await {
-                        Ok(Ok(mut stream)) => {
-                            let mut one = [0];
-                            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut one).await;
-                        }
-                        Ok(Err(_)) | Err(_) => {}
+                    let open = tokio::time::timeout(Duration::from_secs(20), connect_from(from, at)).await;
+                    if let Ok(Ok(mut stream)) = open {
+                        // Until the daemon has had enough of it.
+                        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0]).await;
                     }
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
