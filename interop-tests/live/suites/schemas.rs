@@ -3,6 +3,8 @@
 //! Two linked daemons are asked with every verb and at every endpoint that answers with JSON; a reader of JSON Schemas
 //! that others wrote judges each object (`check_schemas.py`), and must refuse each kind of it once it is damaged.
 
+mod socket;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -22,6 +24,9 @@ const GROUP: &str = "talk";
 /// A group that nobody else joins.
 const ALONE: &str = "alone";
 
+/// A group of capabilities.
+const CLOSED: &str = "closed";
+
 /// How long a verb or an answer may take.
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -35,6 +40,8 @@ const LISTS: &[(&str, &str, &str)] = &[
     ("groups", "groups", "group"),
     ("sent-list", "messages", "sent-to"),
     ("services", "services", "service"),
+    ("peer-detail", "instances", "peer"),
+    ("trace", "links", "trace-link"),
     ("inbox", "messages", "inbox-message"),
     ("explained-list", "codes", "explained"),
     ("api-inbox", "messages", "api-inbox-message"),
@@ -54,9 +61,12 @@ pub(super) fn run(site: &Site, _: Size) -> Result<Verdict> {
     groups(&mut taken, &near, &far)?;
     nodes(&mut taken, &near, &far)?;
     messages(&mut taken, &near, &far)?;
+    let talk = socket::begin(&mut taken, &near, &far)?;
+    reload(&mut taken, &far)?;
     api(&mut taken, &near, &far)?;
     failures(&mut taken, &near, &far, site)?;
     demo(&mut taken)?;
+    socket::end(&mut taken, talk)?;
 
     let schemas = schemas();
     let sums = check(&python, &schemas, &taken.objects)?;
@@ -134,11 +144,28 @@ fn text_of<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
     value.get(name).and_then(Value::as_str).with_context(|| format!("no {name} in {value}"))
 }
 
+/// Lets a daemon read its configuration again.
+fn reload(taken: &mut Taken, daemon: &Daemon) -> Result<()> {
+    let pid = daemon.pid().context("a daemon that runs")?.to_string();
+    ensure!(Command::new("kill").args(["-HUP", &pid]).status()?.success(), "no SIGHUP");
+    let mut status = Value::Null;
+    until("the configuration is read again", WITHIN, || {
+        status = daemon.json(&["status"])?;
+        Ok(status.get("reload").is_some_and(Value::is_object))
+    })?;
+    taken.take("status", "crosscast status", &status);
+    taken.take("reload", "crosscast status", status.get("reload").context("a reading")?);
+    Ok(())
+}
+
 fn groups(taken: &mut Taken, near: &Daemon, far: &Daemon) -> Result<()> {
     let made = taken.one(near.home(), &["group", "create", GROUP], "group-made")?;
     taken.one(far.home(), &["group", "join", text_of(&made, "ticket")?], "group-joined")?;
     taken.one(near.home(), &["group", "invite", GROUP], "group-made")?;
     taken.one(near.home(), &["group", "create", ALONE, "--policy", "keyholder", "--public"], "group-made")?;
+    taken.one(near.home(), &["group", "create", CLOSED, "--policy", "capability"], "group-made")?;
+    taken.one(near.home(), &["group", "grant", CLOSED, far.node()], "group-granted")?;
+    taken.one(near.home(), &["group", "revoke", CLOSED, far.node()], "group-revoked")?;
     near.wait_neighbours(GROUP, 1)?;
     far.wait_neighbours(GROUP, 1)?;
     for home in [near.home(), far.home()] {
@@ -152,6 +179,9 @@ fn nodes(taken: &mut Taken, near: &Daemon, far: &Daemon) -> Result<()> {
     for (home, other) in [(near.home(), far.node()), (far.home(), near.node())] {
         taken.one(home, &["status"], "status")?;
         taken.one(home, &["ping", other], "pong")?;
+        taken.one(home, &["peer", other], "peer-detail")?;
+        taken.one(home, &["trace", other], "trace")?;
+        taken.one(home, &["trace", GROUP], "trace")?;
         taken.one(home, &["peers"], "peers")?;
         taken.one(home, &["key", "show"], "key")?;
         taken.one(home, &["config", "show"], "config")?;
@@ -161,6 +191,11 @@ fn nodes(taken: &mut Taken, near: &Daemon, far: &Daemon) -> Result<()> {
     ensure!(lists.len() >= 2 && errors.len() == 1, "{lists:?} {errors:?}");
     taken.one(near.home(), &["explain"], "explained-list")?;
     taken.one(near.home(), &["explain", "no_daemon"], "explained")?;
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        taken.one(near.home(), &["completion", shell], "completion")?;
+    }
+    taken.one(near.home(), &["man"], "man")?;
+    taken.one(near.home(), &["man", "group", "create"], "man")?;
     Ok(())
 }
 
