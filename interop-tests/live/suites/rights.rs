@@ -34,7 +34,8 @@ pub(super) fn run(site: &Site, size: Size) -> Result<Verdict> {
         member.json(&["group", "join", ticket(&invite)?])?;
     }
     router.wait_neighbours(GROUP, 4)?;
-    let readers = members.iter().map(|member| member.subscribe(GROUP, "oldest")).collect::<Result<Vec<Subscriber>>>()?;
+    let readers =
+        members.iter().map(|member| member.subscribe(GROUP, "oldest")).collect::<Result<Vec<Subscriber>>>()?;
     let said = |when: &str| members.iter().map(|member| format!("{when} from {}", member.name())).collect::<Vec<_>>();
     let before = said("before");
     for (member, line) in members.iter().zip(&before) {
