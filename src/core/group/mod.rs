@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crosscast_port::{LinkId, LogId};
 use crosscast_wire::{
-    Chain, ContentKeyId, FloorRecord, GroupId, NodeId, Policy, RequestId, Rights, SecretKey, WallMillis,
+    Chain, ContentKeyId, FloorRecord, GroupId, NodeId, Policy, Purpose, RequestId, Rights, SecretKey, WallMillis,
 };
 
 use crate::auth::replay::Windows;
@@ -149,6 +149,8 @@ pub(crate) struct Asking {
     /// The last request under way.
     pub(crate) request: Option<RequestId>,
     pub(crate) tries: u32,
+    /// What was asked for last, and when.
+    pub(crate) last: Option<(Purpose, Instant)>,
     /// Not before this.
     pub(crate) next: Instant,
     /// The command that waits for the answer.

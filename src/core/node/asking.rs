@@ -72,10 +72,23 @@ impl Node {
         let stands = group.standing.as_ref().is_some_and(|standing| standing.stands(group.floor.as_ref()));
         let leaf = chain.leaf().fields();
         let half = leaf.not_before.0 / 2 + leaf.not_after.0 / 2;
-        if (!stands || now.0 >= half) && group.secret.is_none() {
+        let keyholder = group.secret.is_some();
+        if !stands && !keyholder {
             return Some(Purpose::Renew);
         }
-        group.awaits_key(now).then_some(Purpose::Key)
+        // Every neighbour can help with a key; whoever renews may be away for weeks.
+        if group.awaits_key(now) {
+            return Some(Purpose::Key);
+        }
+        (now.0 >= half && !keyholder).then_some(Purpose::Renew)
+    }
+
+    /// A link over which nobody was asked yet is a new chance: what was asked for in vain is asked for again.
+    pub(super) fn ask_anew(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if let Some((_, at)) = group.asking.last {
+            group.asking.next = group.asking.next.min(at.plus_millis(ASK_MS));
+        }
     }
 
     /// Asks for what is wished, not more often than it is worth.
@@ -86,11 +99,17 @@ impl Node {
             return;
         }
         let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.asking.last.is_some_and(|(last, _)| last != purpose) {
+            // In vain was something else.
+            group.asking.tries = 0;
+            group.asking.next = now.mono;
+        }
         if group.asking.next > now.mono {
             return self.timers.set_earlier(Timer::Ask(id), group.asking.next);
         }
         let wait = (ASK_MS << group.asking.tries.min(ASK_DOUBLINGS)).min(ASK_MAX_MS);
         group.asking.tries = group.asking.tries.saturating_add(1);
+        group.asking.last = Some((purpose, now.mono));
         group.asking.next = now.mono.plus_millis(self.choices.around(wait));
         self.timers.set(Timer::Ask(id), group.asking.next);
         let name = Some(self.config.name.clone()).filter(|name| !name.is_empty());

@@ -70,6 +70,7 @@ impl Node {
         }
         if !known {
             self.offer_own_chain_again(link, id);
+            self.ask_anew(id);
         }
         let pass = self.pass_for(link, id, chain);
         let Some(state) = self.links.get_mut(&link) else { return };

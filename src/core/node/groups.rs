@@ -4,7 +4,7 @@ use bytes::Bytes;
 use crosscast_port::{LinkId, Space, Write};
 use crosscast_seal::ContentKey;
 use crosscast_wire::{
-    Domain, FloorFields, FloorRecord, GroupId, Locator, Policy, SecretKey, Signature, Ticket, WallMillis, frame,
+    Domain, FloorFields, FloorRecord, GroupId, Locator, Policy, Rights, SecretKey, Signature, Ticket, WallMillis, frame,
 };
 
 use crate::auth::register;
@@ -135,7 +135,7 @@ impl Node {
 
     pub(super) fn on_join_group(&mut self, command: CommandId, ticket: Ticket, name: Option<String>) {
         let id = ticket.fields().group;
-        if self.groups.contains_key(&id) {
+        if self.groups.contains_key(&id) && !self.is_outside(id) {
             return self.reply_group(command, id, None);
         }
         let name = name.unwrap_or_else(|| ticket.fields().name.clone());
@@ -162,7 +162,7 @@ impl Node {
             return self.reply(command, Reply::Refused(refusal));
         }
         if self.groups.contains_key(&id) {
-            return self.reply_group(command, id, None);
+            return self.join_again(command, &ticket);
         }
         let invite = fields.invite.clone();
         let state = GroupState {
@@ -182,14 +182,46 @@ impl Node {
         }
     }
 
+    /// Whether this node has a group of capabilities in which it may do nothing.
+    fn is_outside(&self, id: GroupId) -> bool {
+        let outside = |group: &Group| {
+            let closed = group.policy(self.now.wall) == Policy::Capability && group.secret.is_none();
+            closed && !group.may(Rights::ALL, self.now.wall)
+        };
+        self.groups.get(&id).is_some_and(outside)
+    }
+
+    /// Joins a group that is here and in which this node may do nothing yet: a new invite takes the place of the old one.
+    fn join_again(&mut self, command: CommandId, ticket: &Ticket) {
+        let fields = ticket.fields();
+        let id = fields.group;
+        if !self.is_outside(id) {
+            return self.reply_group(command, id, None);
+        }
+        if let (Some(above), Some(invite)) = (&fields.invite_chain, fields.invite.clone()) {
+            return self.join_by_chain(command, invite, above);
+        }
+        if let (Some(group), Some(invite)) = (self.groups.get_mut(&id), fields.invite.clone()) {
+            group.invite = Some(invite);
+            (group.chain, group.standing) = (None, None);
+            group.asking.tries = 0;
+            self.keep_group(id);
+        }
+        self.ask_anew(id);
+        self.await_admission(command, id);
+    }
+
     /// Answers a join at once where nobody has to be asked, else when somebody has answered.
     fn await_admission(&mut self, command: CommandId, id: GroupId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         if group.policy(self.now.wall) != Policy::Capability {
             return self.reply_group(command, id, None);
         }
-        group.asking.command = Some(command);
+        let other = group.asking.command.replace(command);
         self.timers.set(Timer::Ask(id), self.now.mono.plus_millis(ADMISSION_MS));
+        if let Some(other) = other {
+            self.reply(other, Reply::Refused(Refusal::NobodyAdmits));
+        }
         self.consider_asking(id);
     }
 
