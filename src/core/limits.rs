@@ -54,6 +54,8 @@ pub(crate) const RESUME_FRAMES: usize = 8;
 pub(crate) const CONTROL_BYTES: u64 = 1 << 20;
 /// Bytes read from the log at once to feed a link or a reader. 512 KiB: two full messages.
 pub(crate) const READ_BYTES: u32 = 512 << 10;
+/// The same for a link that has not acknowledged anything yet. 64 KiB: a round trip's worth.
+pub(crate) const FIRST_READ_BYTES: u32 = 64 << 10;
 /// Own messages signed but not committed, per group. 4: a signature overlaps a commit, the rest gathers.
 pub(crate) const SIGNED_AHEAD: usize = 4;
 /// How far in the future a message's time may lie, in milliseconds. 2 min: the protocol's.

@@ -218,14 +218,17 @@ impl Node {
             return;
         };
         let lane = Tag::unpack(next.tag).class.lane();
-        if state.out.is_stuck(lane, self.now.mono, patience_us)
+        if state.out.is_unheard(lane)
+            || state.out.is_stuck(lane, self.now.mono, patience_us)
             || state.out.queued(lane) > self.config.sizes.lane_queue_bytes / 2
         {
             return;
         }
         let before = LogPos(next.pos.0.saturating_sub(1));
         feed.mode = Mode::Behind { after: before, reading: true };
-        let read = StoreOp::Read { log: LogId(*id.as_bytes()), after: before, max_bytes: limits::READ_BYTES };
+        // What is read for one link is in memory once more: a peer gets little of it until it has taken something.
+        let max_bytes = if state.out.has_heard(lane) { limits::READ_BYTES } else { limits::FIRST_READ_BYTES };
+        let read = StoreOp::Read { log: LogId(*id.as_bytes()), after: before, max_bytes };
         self.store(Pending::FeedRead(link, id), read);
     }
 

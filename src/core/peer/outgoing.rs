@@ -182,6 +182,17 @@ impl Outgoing {
             && state.waiting_since.is_some_and(|since| now.micros_since(since) >= patience_us)
     }
 
+    /// Whether a lane has sent something and never heard that it arrived.
+    pub(crate) fn is_unheard(&self, lane: Lane) -> bool {
+        let state = self.lane(lane);
+        state.acked == 0 && (state.sent > 0 || !state.queue.is_empty())
+    }
+
+    /// Whether a lane has heard that something arrived.
+    pub(crate) fn has_heard(&self, lane: Lane) -> bool {
+        self.lane(lane).acked > 0
+    }
+
     /// Bytes queued on a lane.
     pub(crate) fn queued(&self, lane: Lane) -> u64 {
         self.lane(lane).queued_bytes
