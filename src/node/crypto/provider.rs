@@ -11,8 +11,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKe
 use crosscast_wire::limits::TAG_LEN;
 use crosscast_wire::{Aead, Crypto, Domain, RustCrypto, SecretKey, Signature, VerifyKey};
 
-/// Keys that a thread keeps ready, 200 bytes each. 64: the senders that speak at a time, not all there are.
-const KEYS_READY: usize = 64;
+/// Keys that a thread keeps ready, 200 bytes each. 1,024: 200 KiB for the senders that speak at a time.
+const KEYS_READY: usize = 1_024;
 /// Keys that a thread keeps prepared, 30 KiB each. 16: half a megabyte for those who say most.
 const KEYS_PREPARED: usize = 16;
 /// Signatures that held before a key is prepared. 256: twice what preparing costs.
