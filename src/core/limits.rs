@@ -66,8 +66,8 @@ pub(crate) const PUSHED_MS: u64 = 600_000;
 pub(crate) const ANSWER_MS: u64 = 120_000;
 /// Clock difference that both sides are told of, in milliseconds. 60 s: the protocol's.
 pub(crate) const SKEW_MS: u64 = 60_000;
-/// Bytes of verified chains, for all groups. 4 MiB: 6,000 chains of one link, the publishers of many groups at once.
-pub(crate) const CHAINS_BYTES: usize = 4 << 20;
+/// Bytes of verified chains, for all groups. 2 MiB: 3,000 chains of one link, the publishers of many groups at once.
+pub(crate) const CHAINS_BYTES: usize = 2 << 20;
 /// Chains of one link that wait for their verification. 1,024: the members of a large group.
 pub(crate) const CHAIN_CHECKS: usize = 1_024;
 /// Chains remembered per link as sent. 4,096: 128 KiB; a chain sent twice costs less than remembering more.

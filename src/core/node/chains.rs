@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crosscast_port::{LinkId, Space, Write};
 use crosscast_wire::{
     Chain, ChainHash, Destination, Domain, FrameType, GroupId, Header, Hop, Lane, Message, Policy, RawFrame, Rights,
-    WallMillis,
+    WallMillis, frame,
 };
 
 use crate::auth::standing::Standing;
@@ -60,7 +60,9 @@ impl Node {
 
     /// Takes a chain whose signatures hold, and goes on with what waited for it.
     pub(super) fn learn_chain(&mut self, chain: &Chain, kept: bool) {
-        for gone in self.chains.insert(chain, chain.encode().into(), kept) {
+        // A copy is as long as it has to be; what was written into is as long as a chain may be.
+        let bytes = Bytes::copy_from_slice(&chain.encode());
+        for gone in self.chains.insert(chain, bytes, kept) {
             self.forget_kept_chain(gone);
         }
         let (hash, group) = (chain.hash(), chain.group());
@@ -143,11 +145,12 @@ impl Node {
 
     /// A peer speaks of a group for the first time: what was sent before it was part of the group it has not read.
     pub(super) fn offer_own_chain_again(&mut self, link: LinkId, id: GroupId) {
-        let Some(hash) = self.groups.get(&id).and_then(|group| group.chain.as_ref()).map(Chain::hash) else { return };
-        if let Some(state) = self.links.get_mut(&link) {
-            state.chains.forget(&hash);
+        let chain = self.groups.get(&id).and_then(|group| group.chain.as_ref()).map(frame::chain);
+        // Not booked as sent: a place for every group of every link is more than a message's second CHAIN.
+        if let (Some(frame), Some(state)) = (chain, self.links.get_mut(&link)) {
+            state.out.push(frame);
+            self.dirty.insert(link);
         }
-        self.offer_chain(link, id, Some(&hash));
     }
 
     /// What entitles a link's peer to a group, where the policy asks for it; `None` when it is not entitled.

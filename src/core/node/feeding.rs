@@ -48,7 +48,7 @@ impl Node {
     /// Says SUBSCRIBE, behind the chain that entitles this node.
     pub(super) fn subscribe_to(&mut self, link: LinkId, id: GroupId) {
         let hash = self.groups.get(&id).and_then(|group| group.chain.as_ref()).map(Chain::hash);
-        self.offer_chain(link, id, hash.as_ref());
+        self.offer_own_chain_again(link, id);
         if let Some(state) = self.links.get_mut(&link).filter(|state| state.is_open()) {
             state.out.push(frame::subscribe(&id, true, hash.as_ref()));
             if hash.is_some() {

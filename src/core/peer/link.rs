@@ -69,13 +69,6 @@ impl SentChains {
         fresh
     }
 
-    /// The peer could not make use of it then.
-    pub(crate) fn forget(&mut self, hash: &ChainHash) {
-        if self.sent.remove(hash) {
-            self.order.retain(|sent| sent != hash);
-        }
-    }
-
     /// The peer has lost them: what it needs is sent again.
     pub(crate) fn clear(&mut self) {
         self.sent.clear();
