@@ -51,3 +51,27 @@ pub(super) fn memory(site: &Site, size: Size) -> Result<Verdict> {
     });
     Ok(Verdict::of(alone.max(linked) <= RESIDENT, value))
 }
+
+/// What joined groups may add to a daemon's resident memory, in bytes: 20 MB for 1,000.
+const PER_GROUP: u64 = 20_000;
+
+pub(super) fn groups(site: &Site, size: Size) -> Result<Verdict> {
+    let mut maker = Daemon::make(site, "maker", "127.0.0.1", &[])?;
+    maker.start()?;
+    let mut joiner = Daemon::make(site, "joiner", "127.0.0.1", &[maker.locator()?])?;
+    joiner.start()?;
+    until("they are linked", Duration::from_secs(10), || Ok(joiner.peers()?.len() == 1))?;
+    let before = joiner.resident()?;
+    let groups = size.pick(100_u64, 1_000);
+    for number in 0..groups {
+        let made = maker.json(&["group", "create", &format!("group {number}")])?;
+        let ticket = made.get("ticket").and_then(Value::as_str).context("no ticket")?;
+        joiner.json(&["group", "join", ticket])?;
+    }
+    thread::sleep(Duration::from_secs(3));
+    let added = joiner.resident()?.saturating_sub(before);
+    let value = json!({ "groups": groups, "added_bytes": added, "a_group": added / groups });
+    // What a process takes when it first does something is not the groups'.
+    let first = size.pick(4_u64 << 20, 0);
+    Ok(Verdict::of(added <= groups * PER_GROUP + first, value))
+}

@@ -41,6 +41,7 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "restored-home", shows: "a home from a backup works on", run: restored_home::run },
     Suite { name: "ready-time", shows: "a daemon is ready at once", run: idle::ready_time },
     Suite { name: "idle-memory", shows: "an idle daemon is small", run: idle::memory },
+    Suite { name: "groups-memory", shows: "a group joined costs a daemon little", run: idle::groups },
     Suite { name: "bad-messages", shows: "bad links cost little and honest work goes on", run: floods::bad_messages },
     Suite {
         name: "idle-hands",
@@ -65,6 +66,7 @@ pub const BARS: &[(&str, Run)] = &[
     ("rights-live", rights::run),
     ("ready-time", idle::ready_time),
     ("idle-memory", idle::memory),
+    ("groups-memory", idle::groups),
     ("capture", capture::run),
     ("sse-restarts", restarts::events),
     ("ws-restarts", restarts::socket),

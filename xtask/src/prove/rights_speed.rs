@@ -41,13 +41,6 @@ macro_rules! quic {
     };
 }
 
-/// Tests of the core by name, at the size that the setting gives.
-macro_rules! core {
-    ($setting:literal, $name:literal) => {
-        &[$setting, "cargo", "test", "--release", "-p", "crosscast-core", "--test", "core", "--", $name]
-    };
-}
-
 /// In the order in which they are measured.
 pub(crate) const BARS: &[Bar] = &[
     Bar {
@@ -118,21 +111,16 @@ pub(crate) const BARS: &[Bar] = &[
     ),
     live!("fresh-keys", "10,000 fresh keys from one /24 get the budget of one prefix, and a newcomer is heard"),
     Bar {
-        id: "unauthorised",
-        text: "10,000 unauthorised publishes of every kind at the first honest router: none delivered, none passed on",
-        command: core!("CROSSCAST_UNAUTHORISED=10000", "unauthorised"),
+        id: "rights-state",
+        text: "10,000 groups with ten subscribers each: at most 2 KiB of rights state a group in a router",
+        command: &["CROSSCAST_GROUPS=10000", "cargo", "test", "--release", "-p", "crosscast-core", "--test", "heap"],
     },
+    live!("groups-memory", "1,000 groups joined add at most 20 MB to a daemon"),
     Bar {
         id: "diamond",
         text: "one message to 32 recipients behind a diamond of routers: each exactly once, also over both branches",
         command: &["cargo", "test", "--release", "-p", "crosscast-core", "--test", "core", "--", "explicit"],
     },
-    live!(
-        "bad-messages",
-        "50,000 bad messages a second from 10 links: 80 % of the goodput, 20 verifications a bad link"
-    ),
-    live!("idle-hands", "2,000 half-open connections and 100 slow readers: 64 MiB, and at most twice the calm p99"),
-    live!("fresh-keys", "10,000 fresh keys from one prefix get the budget of one prefix; others' newcomers come in"),
     live!("rights-live", "a revoked member neither publishes nor reads; members read on across the change of key"),
     live!(
         "sse-restarts",
