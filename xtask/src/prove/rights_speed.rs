@@ -41,6 +41,31 @@ macro_rules! quic {
     };
 }
 
+/// A named scenario of the simulator, for several seeds.
+macro_rules! drill {
+    ($id:literal, $name:literal, $seeds:literal, $text:literal) => {
+        Bar {
+            id: $id,
+            text: $text,
+            command: &[
+                "cargo",
+                "run",
+                "--release",
+                "--quiet",
+                "-p",
+                "crosscast-sim",
+                "--bin",
+                "sim",
+                "--",
+                $name,
+                "--seeds",
+                $seeds,
+                "--json",
+            ],
+        }
+    };
+}
+
 /// In the order in which they are measured.
 pub(crate) const BARS: &[Bar] = &[
     Bar {
@@ -121,6 +146,18 @@ pub(crate) const BARS: &[Bar] = &[
         text: "one message to 32 recipients behind a diamond of routers: each exactly once, also over both branches",
         command: &["cargo", "test", "--release", "-p", "crosscast-core", "--test", "core", "--", "explicit"],
     },
+    drill!(
+        "revocation",
+        "revocation",
+        "1..6",
+        "100 nodes, a quarter away for an hour: a revocation holds at 95 % of the others within 60 s, and at once on return"
+    ),
+    drill!(
+        "absence",
+        "absence",
+        "1..51",
+        "a maker away for 14 days and an edge away for 7 publish and receive again with the rights they held"
+    ),
     live!("rights-live", "a revoked member neither publishes nor reads; members read on across the change of key"),
     live!(
         "sse-restarts",
