@@ -107,7 +107,8 @@ fn judged(ok: bool, text: &str) -> Measured {
     let (value, pass, seed) = match last_object(text) {
         Some(object) if object.contains_key("pass") => {
             let field = |name: &str| object.get(name).cloned().unwrap_or(Value::Null);
-            (field("value"), field("pass") == Value::Bool(true), field("seed"))
+            let value = if object.contains_key("value") { field("value") } else { Value::Object(object.clone()) };
+            (value, field("pass") == Value::Bool(true), field("seed"))
         }
         Some(object) => (Value::Object(object), true, Value::Null),
         None => {
@@ -196,6 +197,7 @@ mod tests {
     fn a_command_is_judged_by_what_it_says_and_how_it_ends() {
         let says = judged(true, "{\"value\":7,\"pass\":true,\"seed\":3}\n");
         assert_eq!((says.value, says.pass, says.seed), (json!(7), true, json!(3)));
+        assert_eq!(judged(true, "{\"pass\":true,\"seeds\":9}\n").value, json!({ "pass": true, "seeds": 9 }));
         assert!(!judged(true, "{\"value\":7,\"pass\":false}\n").pass);
         assert!(!judged(false, "{\"value\":7,\"pass\":true}\n").pass);
         assert!(judged(true, "{\"seeds\":9,\"failed\":0}\n").pass);
