@@ -81,6 +81,11 @@ impl Feed {
         true
     }
 
+    /// The peer has said what it has before it was listened to, and may not say it again: it gets everything.
+    pub(crate) const fn start_blind(&mut self) {
+        self.mode = Mode::Behind { after: LogPos(0), reading: false };
+    }
+
     /// The peer has this message, or it is on its way over this link: it sent it, or was sent it.
     pub(crate) fn knows(&mut self, id: &MessageId) {
         if self.known.insert(half(id)) {

@@ -456,8 +456,9 @@ impl Node {
 
     /// Tells whoever waits for admission that nobody has answered; asking goes on.
     pub(super) fn on_ask_due(&mut self, id: GroupId) {
+        let alone = self.ask_links(id).is_empty();
         let Some(group) = self.groups.get_mut(&id) else { return };
-        let unanswered = group.asking.tries >= TRIES_BEFORE_WORD;
+        let unanswered = alone || group.asking.tries >= TRIES_BEFORE_WORD;
         if let Some(command) = group.asking.command.take_if(|_| unanswered) {
             self.reply(command, Reply::Refused(Refusal::NobodyAdmits));
         }

@@ -90,6 +90,7 @@ impl Node {
         if let Some(state) = self.links.get_mut(&link) {
             state.feeds.remove(&id);
             state.behind.remove(&id);
+            state.resume_missed.remove(&id);
         }
         if let Some(group) = self.groups.get_mut(&id) {
             group.neighbours.remove(&link);
@@ -104,9 +105,17 @@ impl Node {
             feed.pass = pass;
             return;
         }
-        state.feeds.insert(id, Feed::new(pass));
+        let mut feed = Feed::new(pass);
+        let missed = state.resume_missed.remove(&id);
+        if missed {
+            feed.start_blind();
+        }
+        state.feeds.insert(id, feed);
         group.neighbours.insert(link);
         self.send_resume(link, id);
+        if missed {
+            self.mark_behind(link, id);
+        }
     }
 
     /// Says what of a group is here without a hole.
@@ -127,7 +136,15 @@ impl Node {
         if self.links.get_mut(&link).is_some_and(|state| state.resume_due.remove(&id)) {
             self.send_resume(link, id);
         }
-        let Some(feed) = self.links.get_mut(&link).and_then(|state| state.feeds.get_mut(&id)) else { return };
+        let known = self.groups.contains_key(&id);
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(feed) = state.feeds.get_mut(&id) else {
+            // Its chain is being checked, or it has none yet.
+            if known && !more {
+                state.resume_missed.insert(id);
+            }
+            return;
+        };
         let windows: Vec<_> = windows.iter().map(|window| (window.from, window.instance, window.contiguous)).collect();
         let is_first = feed.mode == Mode::Waiting;
         if feed.resume(&windows, more, now) {

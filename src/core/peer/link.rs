@@ -88,6 +88,8 @@ pub(crate) struct Link {
     pub(crate) feeds: BTreeMap<GroupId, Feed>,
     /// Groups subscribed to by a chain: the peer's RESUME shows that it has been checked.
     pub(crate) resume_due: BTreeSet<GroupId>,
+    /// Groups of this node whose RESUME came before the peer was known to be entitled; what it said is not kept.
+    pub(crate) resume_missed: BTreeSet<GroupId>,
     /// Groups whose feed walks the log.
     pub(crate) behind: BTreeSet<GroupId>,
     /// Groups the peer subscribes to that it is not fed, with the chain it names: this node is not part of them, or the
@@ -137,6 +139,7 @@ impl Link {
             inn: Incoming::new(credit),
             feeds: BTreeMap::new(),
             resume_due: BTreeSet::new(),
+            resume_missed: BTreeSet::new(),
             behind: BTreeSet::new(),
             foreign: BTreeMap::new(),
             chains: SentChains::default(),

@@ -3,9 +3,10 @@
 
 use crosscast_core::{Command, CommandId, Input, InviteOptions, Notice, Refusal, Reply, Revoked, Since};
 use crosscast_port::LinkId;
-use crosscast_wire::{GroupId, NodeId, Policy, Rights, SecretKey, State, Ticket};
+use crosscast_wire::{Frame, GroupId, NodeId, Policy, Rights, SecretKey, State, Ticket, frame};
 
 use crate::common::Net;
+use crate::puppet::{Owned, Puppet};
 
 pub(crate) fn closed_group(net: &mut Net, host: usize) -> GroupId {
     let command = Command::CreateGroup { name: "g".into(), policy: Policy::Capability, public: false };
@@ -183,6 +184,39 @@ fn a_second_ticket_lets_in_whom_the_first_did_not() {
     net.subscribe(1, group, Since::Now);
     net.publish(2, group, "at last");
     assert_eq!(net.texts(1), ["at last"]);
+}
+
+#[test]
+fn whoever_joins_without_a_link_is_told_that_nobody_answers_and_is_let_in_later() {
+    let mut net = Net::new(2);
+    let group = closed_group(&mut net, 0);
+    let ticket = invite(&mut net, 0, group, InviteOptions::default());
+    let reply = net.command(1, Command::JoinGroup { ticket: Box::new(ticket), name: None });
+    assert!(reply.is_none(), "{reply:?}");
+    net.pass(21_000);
+    let told = |reply: &Reply| matches!(reply, Reply::Refused(Refusal::NobodyAdmits));
+    assert!(net.hosts[1].replies.values().any(told));
+    net.connect(0, 1);
+    net.subscribe(0, group, Since::Now);
+    net.publish(1, group, "in after all");
+    assert_eq!(net.texts(0), ["in after all"]);
+}
+
+#[test]
+fn a_peer_whose_resume_comes_while_its_chain_is_checked_is_fed() {
+    let mut net = Net::new(1);
+    let (owned, now) = (Owned::new(500), net.now.wall);
+    let floor = owned.floor(owned.floor_fields(Policy::Capability, now));
+    owned.join(&mut net, 0, floor);
+    net.publish(0, owned.group, "kept");
+    let peer = Puppet::link(&mut net, 0, 7, "192.0.2.1").unwrap();
+    let chain = owned.chain(owned.rights(&peer.key, Rights::SUBSCRIBE, now));
+    let mut frames = vec![frame::chain(&chain), frame::subscribe(&owned.group, true, Some(&chain.hash()))];
+    frames.extend(frame::resume(&owned.group, []));
+    // All in one piece, and never said again.
+    peer.send(&mut net, frames);
+    let messages = peer.taken(&mut net).into_iter().filter(|frame| matches!(frame, Frame::Message { .. })).count();
+    assert_eq!(messages, 1);
 }
 
 #[test]
