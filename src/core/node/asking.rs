@@ -192,6 +192,11 @@ impl Node {
         if self.requests.has(&request.id()) {
             return self.rejects.count(Reject::Duplicate);
         }
+        // The answer could not go back that way; a copy may come by one that shares a group with us.
+        let peer = self.links.get(&link).and_then(|state| state.peer);
+        if !self.shares_group(link) && peer.is_none_or(|(node, _)| node != fields.node) {
+            return self.rejects.count(Reject::NotAllowed);
+        }
         let now = self.now.mono;
         if !self.links.get_mut(&link).is_some_and(|state| state.requests.take(now)) {
             return self.rejects.count(Reject::OverRate);

@@ -187,6 +187,25 @@ fn a_second_ticket_lets_in_whom_the_first_did_not() {
 }
 
 #[test]
+fn a_request_that_comes_first_by_somebody_whose_rights_are_gone_is_answered_by_another_way() {
+    let (mut net, group) = line(2);
+    let gone = net.add(SecretKey::new([51; 32]), 1_700_000_000);
+    net.connect(0, gone);
+    let ticket = invite(&mut net, 0, group, InviteOptions::default());
+    net.join(gone, &ticket);
+    let whom = Revoked::Subject(net.id(gone));
+    assert!(matches!(net.command(0, Command::Revoke { group, whom }), Some(Reply::Done)));
+    let late = net.add(SecretKey::new([52; 32]), 1_700_000_000);
+    net.connect(late, gone);
+    net.connect(late, 1);
+    let ticket = invite(&mut net, 0, group, InviteOptions::default());
+    net.join(late, &ticket);
+    net.subscribe(0, group, Since::Now);
+    net.publish(late, group, "round about");
+    assert_eq!(net.texts(0), ["round about"]);
+}
+
+#[test]
 fn whoever_joins_without_a_link_is_told_that_nobody_answers_and_is_let_in_later() {
     let mut net = Net::new(2);
     let group = closed_group(&mut net, 0);
