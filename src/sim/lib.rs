@@ -38,7 +38,8 @@ pub use prng::{PPM, Prng};
 pub use report::Report;
 pub use run::{NODES, run_scenario, run_seed, run_traced};
 pub use scenario::{
-    Fault, GroupPlan, HostPlan, PUBLISH_FROM, Planned, PublisherPlan, Reach, ReaderPlan, SETTLE, Scenario,
+    Entry, Fault, GroupPlan, HostPlan, PUBLISH_FROM, Planned, PublisherPlan, Reach, ReaderPlan, RightsPlan, SETTLE,
+    Scenario,
 };
 pub use trace::Trace;
 pub use violation::{Rule, Violation};

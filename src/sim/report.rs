@@ -14,6 +14,10 @@ pub struct Report {
     pub nodes: usize,
     /// Groups.
     pub groups: usize,
+    /// Those of them with policy `capability`, and members whose rights were taken back.
+    pub closed: usize,
+    /// See [`Self::closed`].
+    pub revoked: usize,
     /// Pairs of hosts of which one attaches to the other.
     pub edges: usize,
     /// Things that went wrong.
@@ -69,6 +73,8 @@ impl Report {
             ("seed", self.seed),
             ("nodes", self.nodes as u64),
             ("groups", self.groups as u64),
+            ("closed", self.closed as u64),
+            ("revoked", self.revoked as u64),
             ("edges", self.edges as u64),
             ("faults", self.faults as u64),
             ("virtual_us", self.virtual_us),

@@ -31,6 +31,8 @@ pub enum Rule {
     Link,
     /// A correct machine was blamed by another.
     Blame,
+    /// A right was used that was taken back, or a member went without what it holds.
+    Rights,
     /// A command was refused without reason, or never answered.
     Command,
 }

@@ -68,6 +68,8 @@ pub struct Revocation {
     pub key: Millis,
     /// At nodes that were away and have a link of their own to one that was not: from link-up to the floor record.
     pub floor_after_link: Millis,
+    /// How many of them took longer than a round trip of that link, its jitter and two checks: a packet was lost.
+    pub slow_after_link: u64,
     /// The same in round trips of that link, in thousandths.
     pub round_trips_milli: Millis,
     /// At all nodes that were away: from the first link-up of their part of the network to the floor record.
@@ -152,6 +154,7 @@ impl Revocation {
         let within = self.floor.within(60_000).saturating_mul(1_000).checked_div(self.connected).unwrap_or(0);
         let numbers = [
             ("floor_within_60s_milli", within),
+            ("slow_after_link", self.slow_after_link),
             ("published", self.published),
             ("required", self.required),
             ("lost", self.lost),

@@ -27,6 +27,8 @@ pub(crate) struct Excuses {
     /// Hosts that take no more than a stranger's share from those they do not know: a router that has taken a message
     /// for one of them does not hear of it in time.
     pub(crate) picky: BTreeSet<HostId>,
+    /// Whose rights in which group were taken back, and since when.
+    pub(crate) revoked: BTreeMap<(HostId, usize), Micros>,
     /// When their life must have lasted to.
     pub(crate) end: Micros,
 }
@@ -52,6 +54,11 @@ impl Excuses {
     fn cause(&self, fact: &Fact, host: HostId) -> Option<&'static str> {
         if fact.at > self.until {
             return Some("late");
+        }
+        if let To::Group(number) = fact.to
+            && (self.revoked.contains_key(&(fact.host, number)) || self.revoked.contains_key(&(host, number)))
+        {
+            return Some("revoked");
         }
         if fact.at < self.kept_since {
             return Some("window");

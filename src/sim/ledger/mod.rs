@@ -91,6 +91,11 @@ impl Ledger {
         self.sent.get_mut(usize::try_from(token).ok()?)
     }
 
+    /// Where the first of some entries went; to nobody when there are none.
+    pub(crate) fn destination(&self, tokens: &[u64]) -> To {
+        tokens.first().and_then(|token| self.sent(*token)).map_or(To::List(0), |sent| sent.to)
+    }
+
     /// The publisher was told that its entries were not taken.
     pub(crate) fn refused(&mut self, tokens: &[u64]) {
         for token in tokens {

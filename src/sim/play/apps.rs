@@ -70,6 +70,7 @@ impl<M: Machine> Play<'_, M> {
         let locators = if plan.locators { ticket.fields().locators.clone() } else { Vec::new() };
         let Ok(ticket) = Ticket::new(TicketFields { locators, ..ticket.fields().clone() }) else { return };
         self.tickets.insert(number, ticket);
+        self.hand_out(number);
         for host in plan.members.iter().filter(|host| **host != plan.owner) {
             let at = self.world.now().saturating_add(self.prng.below(800 * MILLI));
             self.at(plan.late.get(host).copied().unwrap_or(at), Action::Join(*host, number));
@@ -86,10 +87,18 @@ impl<M: Machine> Play<'_, M> {
 
     pub(super) fn join(&mut self, host: HostId, number: usize) {
         let member = self.scenario.groups.get(number).is_some_and(|plan| plan.members.contains(&host));
-        let needed = member && self.world.is_up(host) && !self.joined.contains(&(host, number));
-        if let Some(ticket) = self.tickets.get(&number).filter(|_| needed) {
-            let ticket = Box::new(ticket.clone());
-            self.ask(host, Command::JoinGroup { ticket, name: None }, Asked::Join(number));
+        let up = self.world.is_up(host) && !self.is_revoked(host, number);
+        let joins = |asked: &(HostId, u64, Micros, Asked)| matches!(asked.3, Asked::Join(at) if (asked.0, at) == (host, number));
+        if !member || !up || self.joined.contains(&(host, number)) || self.asked.values().any(joins) {
+            return;
+        }
+        match self.ticket_of(host, number) {
+            Some(ticket) => {
+                let ticket = Box::new(ticket.clone());
+                self.ask(host, Command::JoinGroup { ticket, name: None }, Asked::Join(number));
+            }
+            None if self.tickets.contains_key(&number) => self.try_later(host, number),
+            None => {}
         }
     }
 
@@ -247,8 +256,13 @@ impl<M: Machine> Play<'_, M> {
             }
         }
         // Only in quiet times: a paused machine, a full disk and a silent next hop may all keep a command waiting.
-        let overdue = |asked: Micros| self.quiet && asked.saturating_add(ANSWER_WITHIN) < now;
-        let late = self.asked.values().find(|(host, run, at, _)| overdue(*at) && self.runs.get(host) == Some(run));
+        let within =
+            |what: &Asked| if matches!(what, Asked::Join(_) | Asked::Rejoin) { JOINED_WITHIN } else { ANSWER_WITHIN };
+        // Whoever stood still until then has only now heard the question.
+        let heard = |asked: Micros| asked.max(self.scenario.quiet_from);
+        let overdue = |asked: Micros, what| self.quiet && heard(asked).saturating_add(within(what)) < now;
+        let late =
+            self.asked.values().find(|(host, run, at, what)| overdue(*at, what) && self.runs.get(host) == Some(run));
         match late {
             Some((host, _, _, what)) => Err((Rule::Command, format!("n{} did not answer {what:?}", host.0))),
             None => Ok(()),
@@ -265,6 +279,9 @@ impl<M: Machine> Play<'_, M> {
         if kept > bound { Err((Rule::Bound, format!("n{} keeps {kept} bytes of {bound}", host.0))) } else { Ok(()) }
     }
 }
+
+/// Whoever has to be let in is told that nobody answers after 4 tries or 20 seconds.
+const JOINED_WITHIN: Micros = 30 * crate::agenda::SECOND;
 
 /// What a log may weigh beyond its window: a few full messages that came with one commit.
 pub(super) const WINDOW_SPARE: u64 = 2 << 20;

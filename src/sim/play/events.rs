@@ -46,6 +46,11 @@ impl<M: Machine> Play<'_, M> {
                 self.member(host, number);
             }
             (Asked::Join(number), Reply::Group { .. }) => self.member(host, number),
+            (Asked::Rejoin, Reply::Group { .. }) | (Asked::Grant, Reply::Granted { .. }) => {}
+            (Asked::Ticket(of, number), Reply::Ticket(ticket)) => self.on_ticket(of, number, &ticket),
+            (Asked::Revoke(of, number), Reply::Done) => {
+                self.revokes_done.insert((of, number));
+            }
             (Asked::Subscribe(stream), Reply::Reading(reader)) => {
                 let now = self.world.now();
                 if let Some(chain) = self.ledger.chain_mut(host, stream) {
@@ -65,7 +70,10 @@ impl<M: Machine> Play<'_, M> {
             (Asked::Ping, Reply::Pong { .. }) => {}
             (Asked::Leave(number), Reply::Done) => self.part(host, number),
             (Asked::Peers, Reply::Peers(peers)) => return self.check_peers(host, &peers),
-            (Asked::Groups, Reply::Groups(groups)) => return self.check_groups(host, &groups),
+            (Asked::Groups, Reply::Groups(groups)) => {
+                self.check_rights(host, &groups);
+                return self.check_groups(host, &groups);
+            }
             (Asked::Status, Reply::Status(status)) => return self.count_rejects(host, &status.rejects),
             (Asked::Done | Asked::Accept, Reply::Done) => {}
             (asked, Reply::Refused(refusal)) => return self.on_refused(host, asked, refusal),
@@ -89,6 +97,7 @@ impl<M: Machine> Play<'_, M> {
         let store = refusal == Refusal::Store && self.disk_refuses(host);
         match (&asked, refusal) {
             (_, Refusal::ShuttingDown) => {}
+            _ if self.on_rights_refused(host, &asked, refusal) => {}
             // The store lost the joining with the power; it is done again.
             (Asked::Subscribe(Stream::Group(number) | Stream::Tail(number)), Refusal::UnknownGroup)
                 if self.lost_power(host) =>
@@ -130,7 +139,7 @@ impl<M: Machine> Play<'_, M> {
         Ok(())
     }
 
-    fn lost_power(&self, host: HostId) -> bool {
+    pub(super) fn lost_power(&self, host: HostId) -> bool {
         self.excuses.losses.iter().any(|(other, _, group)| *other == host && group.is_none())
     }
 
@@ -142,7 +151,7 @@ impl<M: Machine> Play<'_, M> {
         self.excuses.losses.iter().any(|(other, _, group)| *other == host && group.is_some())
     }
 
-    fn disk_refuses(&self, host: HostId) -> bool {
+    pub(super) fn disk_refuses(&self, host: HostId) -> bool {
         // A machine that stood still, or tries again after a while, learns later that its disk works again.
         let now = self.world.now();
         let learnt = |until: Micros| until.max(self.scenario.quiet_from).saturating_add(10 * SECOND);

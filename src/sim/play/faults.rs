@@ -94,6 +94,7 @@ impl<M: Machine> Play<'_, M> {
             self.excuses.losses.push((host, self.world.now(), None));
             self.torn.extend(self.streams().into_iter().map(|stream| (host, stream)));
         }
+        self.forget_floors(host);
         // What it had not answered it will not answer any more.
         self.asked.retain(|_, (other, _, _, _)| *other != host);
     }
@@ -156,6 +157,9 @@ impl<M: Machine> Play<'_, M> {
             self.world.set_slowness(host, 1, 1);
             self.start(host);
             for number in 0..self.scenario.groups.len() {
+                if self.scenario.groups.get(number).is_some_and(|plan| plan.owner == host) {
+                    self.hand_out_again(number);
+                }
                 self.join(host, number);
             }
         }

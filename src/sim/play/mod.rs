@@ -6,11 +6,12 @@
 mod apps;
 mod events;
 mod faults;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crosscast_core::{CommandId, Reject};
-use crosscast_wire::{GroupId, Ticket};
+use crosscast_wire::{FloorRecord, GroupId, MessageId, Purpose, Ticket};
 
 use crate::agenda::{MILLI, Micros, SECOND};
 use crate::ledger::{Broken, Excuses, Finding, Ledger, Stream};
@@ -38,6 +39,8 @@ enum Action {
     Send(HostId),
     Probe,
     Join(HostId, usize),
+    /// Whose rights, in which group.
+    Revoke(HostId, usize),
     Consume(HostId, u64, Stream, u32),
     /// A node that was shut down in order ends.
     Exit(HostId, u64),
@@ -48,6 +51,12 @@ enum Action {
 enum Asked {
     Create(usize),
     Join(usize),
+    /// By somebody who was in it before.
+    Rejoin,
+    /// For whom, of which group.
+    Ticket(HostId, usize),
+    Grant,
+    Revoke(HostId, usize),
     Subscribe(Stream),
     Publish(Vec<u64>),
     AckInbox(crosscast_port::LogPos),
@@ -73,6 +82,15 @@ pub(crate) struct Play<'a, M> {
     asked: BTreeMap<CommandId, (HostId, u64, Micros, Asked)>,
     runs: BTreeMap<HostId, u64>,
     tickets: BTreeMap<usize, Ticket>,
+    /// Those for one member of a group of capabilities.
+    personal: BTreeMap<(HostId, usize), Ticket>,
+    /// The floor record in force, as a host's store was told.
+    floors: BTreeMap<(HostId, GroupId), FloorRecord>,
+    revokes_done: BTreeSet<(HostId, usize)>,
+    /// Messages that a host's store was asked to keep.
+    taken: BTreeSet<(HostId, MessageId)>,
+    /// Members without rights or key when they were last looked at, and what they asked for.
+    wanting: BTreeMap<(HostId, usize), Option<Option<Purpose>>>,
     group_ids: BTreeMap<usize, GroupId>,
     joined: BTreeSet<(HostId, usize)>,
     /// Disks that refuse: host, from, until.
@@ -99,6 +117,9 @@ impl<'a, M: Machine> Play<'a, M> {
             if let (Some(twin), Some(key)) = (keys.get_mut(second.0 as usize), key) {
                 *twin = key;
             }
+        }
+        if scenario.groups.iter().any(|group| group.rights.is_some()) {
+            world.watch();
         }
         for ((number, plan), (secret, prekey)) in (0_u32..).zip(&scenario.hosts).zip(keys) {
             let id = world.add_host(HostSpec {
@@ -138,6 +159,11 @@ impl<'a, M: Machine> Play<'a, M> {
             asked: BTreeMap::new(),
             runs: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            personal: BTreeMap::new(),
+            floors: BTreeMap::new(),
+            revokes_done: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            wanting: BTreeMap::new(),
             group_ids: BTreeMap::new(),
             joined: BTreeSet::new(),
             disks: Vec::new(),
@@ -203,7 +229,8 @@ impl<'a, M: Machine> Play<'a, M> {
                         self.act(action)?;
                     }
                 }
-                Happening::Wrote { .. } | Happening::Sent { .. } => {}
+                Happening::Wrote { host, writes } => self.on_wrote(host, &writes)?,
+                Happening::Sent { .. } => {}
             }
         }
         match self.world.breach() {
@@ -222,6 +249,7 @@ impl<'a, M: Machine> Play<'a, M> {
             Action::Send(host) => self.send(host),
             Action::Probe => return self.probe(),
             Action::Join(host, group) => self.join(host, group),
+            Action::Revoke(host, group) => self.revoke(host, group),
             Action::Consume(host, run, stream, bytes) => self.consume(host, run, stream, bytes),
             Action::Exit(host, run) => self.exit(host, run),
         }
@@ -246,11 +274,12 @@ impl<'a, M: Machine> Play<'a, M> {
         }
         for (group, plan) in self.scenario.groups.iter().enumerate() {
             for host in &plan.members {
-                if !self.joined.contains(&(*host, group)) {
+                if !self.joined.contains(&(*host, group)) && !self.is_revoked(*host, group) {
                     return Err((Rule::Command, format!("n{} never became part of group {group}", host.0)));
                 }
             }
         }
+        self.check_rights_end()?;
         self.ledger.check_end(&self.excuses)
     }
 
@@ -260,6 +289,8 @@ impl<'a, M: Machine> Play<'a, M> {
             seed: self.scenario.seed,
             nodes: self.scenario.hosts.len(),
             groups: self.scenario.groups.len(),
+            closed: self.scenario.groups.iter().filter(|plan| plan.rights.is_some()).count(),
+            revoked: self.excuses.revoked.len(),
             edges: self.scenario.edges.len(),
             faults: self.scenario.faults.len(),
             virtual_us: self.world.now(),

@@ -53,6 +53,7 @@ impl Scenario {
             small_window,
         };
         scenario.faults = faults(&mut prng, &scenario, &all);
+        scenario.close_groups();
         scenario
     }
 }
@@ -181,6 +182,7 @@ fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>
     GroupPlan {
         owner,
         members: members.into_iter().collect(),
+        rights: None,
         policy: if keyholder { Policy::Keyholder } else { Policy::Open },
         public: prng.chance(PPM / 3),
         publishers,

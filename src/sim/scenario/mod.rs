@@ -5,6 +5,7 @@
 //! which everything must come right. The phases are the same in every scenario, so that the checks know them.
 
 mod draw;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,6 +77,28 @@ pub struct ReaderPlan {
     pub tail: bool,
 }
 
+/// How a member of a group of capabilities is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// By an invite that the owner answers, over however many links.
+    Invite,
+    /// By a ticket that works without the owner.
+    Offline,
+    /// By a grant to its key.
+    Key,
+}
+
+/// What is special about a group of policy `capability`.
+#[derive(Clone, Debug, Default)]
+pub struct RightsPlan {
+    /// How each member but the owner is let in.
+    pub entries: BTreeMap<HostId, Entry>,
+    /// Life of the capabilities; the default without.
+    pub life_ms: Option<u64>,
+    /// Whose rights are taken back when; the others are connected without them.
+    pub revoked: BTreeMap<HostId, Micros>,
+}
+
 /// One group.
 #[derive(Clone, Debug)]
 pub struct GroupPlan {
@@ -85,6 +108,8 @@ pub struct GroupPlan {
     pub members: BTreeSet<HostId>,
     /// Who may publish.
     pub policy: Policy,
+    /// What is special when the policy is `capability`.
+    pub rights: Option<RightsPlan>,
     /// Whether payloads travel unsealed.
     pub public: bool,
     /// Who publishes.
@@ -189,8 +214,10 @@ impl Scenario {
     /// that went the long way first may miss what lies further.
     #[must_use]
     pub fn near(&self) -> BTreeSet<(HostId, HostId)> {
+        // Whoever has still to be let into a group, or was put out of it, does not share it.
         let share = |a: HostId, b: HostId| {
-            self.groups.iter().any(|group| group.members.contains(&a) && group.members.contains(&b))
+            let mut open = self.groups.iter().filter(|group| group.rights.is_none());
+            open.any(|group| group.members.contains(&a) && group.members.contains(&b))
         };
         let both = |(a, b): &(HostId, HostId)| [(*a, *b), (*b, *a)];
         let links: BTreeSet<(HostId, HostId)> = self.edges.iter().flat_map(both).collect();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crosscast_core::{Config, Delivery, Event, Input, Instant, Node, Now, Output, Reply};
-use crosscast_port::{Recovered, Request};
-use crosscast_sim::{Machine, NODES, Rule, Scenario, Violation, run_scenario, run_seed};
+use crosscast_port::{Recovered, Report, Request};
+use crosscast_sim::{Entry, GroupPlan, Machine, NODES, Rule, Scenario, Violation, run_scenario, run_seed};
 use crosscast_wire::{FrameType, Lane, NodeId, RawFrame, State};
 
 /// Seeds in a run of the tests; the environment raises it.
@@ -66,6 +66,8 @@ mod lie {
     pub(super) const UNANSWERED: u8 = 7;
     pub(super) const BABBLE: u8 = 8;
     pub(super) const LAZY: u8 = 9;
+    pub(super) const DEAF: u8 = 10;
+    pub(super) const MEAN: u8 = 11;
 }
 
 /// The core, but for one lie.
@@ -126,6 +128,15 @@ impl<const LIE: u8> Machine for Liar<LIE> {
 
     fn handle(&mut self, now: Now, input: Input) {
         self.now = now.mono;
+        let input = match (LIE, input) {
+            (lie::DEAF | lie::MEAN, Input::Link(Report::Frames { link, mut frames })) => {
+                // Deaf to what was taken back; mean to whoever asks for a key or for admission.
+                let unheard = if LIE == lie::DEAF { FrameType::FLOOR } else { FrameType::ASK };
+                frames.retain(|frame| frame.frame_type != unheard);
+                Input::Link(Report::Frames { link, frames })
+            }
+            (_, input) => input,
+        };
         self.node.handle(now, input);
     }
 
@@ -166,6 +177,32 @@ impl<const LIE: u8> Machine for Liar<LIE> {
 fn broken_by<const LIE: u8>() -> Option<Rule> {
     let scenarios = (1..40).map(|seed| Scenario::random(seed, 5)).filter(|scenario| !scenario.small_window);
     scenarios.take(6).find_map(|scenario| run_scenario::<Liar<LIE>>(&scenario).err()).map(|violation| violation.rule)
+}
+
+/// The same within scenarios in which rights are taken back.
+fn broken_in_closed_groups_by<const LIE: u8>() -> Option<Rule> {
+    let revokes = |group: &GroupPlan| group.rights.as_ref().is_some_and(|rights| !rights.revoked.is_empty());
+    let scenarios = (1..200).map(|seed| Scenario::random(seed, 6)).filter(|scenario| !scenario.small_window);
+    let mut scenarios = scenarios.filter(|scenario| scenario.groups.iter().any(revokes)).take(6);
+    scenarios.find_map(|scenario| run_scenario::<Liar<LIE>>(&scenario).err()).map(|violation| violation.rule)
+}
+
+#[test]
+fn whoever_does_not_hear_of_a_revocation_or_answers_no_request_is_noticed() {
+    assert_eq!(broken_in_closed_groups_by::<{ lie::DEAF }>(), Some(Rule::Rights));
+    let rule = broken_in_closed_groups_by::<{ lie::MEAN }>();
+    assert!(matches!(rule, Some(Rule::Rights | Rule::Command)), "{rule:?}");
+}
+
+#[test]
+fn some_seeds_let_in_by_every_way_take_rights_back_and_renew() {
+    let plans: Vec<_> =
+        (1..=100).flat_map(|seed| Scenario::random(seed, NODES).groups).filter_map(|group| group.rights).collect();
+    let entries: Vec<Entry> = plans.iter().flat_map(|plan| plan.entries.values().copied()).collect();
+    assert!([Entry::Invite, Entry::Offline, Entry::Key].iter().all(|entry| entries.contains(entry)));
+    let revoked: usize = plans.iter().map(|plan| plan.revoked.len()).sum();
+    let short = plans.iter().filter(|plan| plan.life_ms.is_some()).count();
+    assert!(plans.len() > 15 && revoked > 15 && short > 5, "{} {revoked} {short}", plans.len());
 }
 
 #[test]
