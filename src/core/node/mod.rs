@@ -4,6 +4,7 @@
 //! this one. Children never call each other: what one decides, the parent hands to the next.
 
 mod accept;
+mod answering;
 mod asking;
 mod chains;
 mod checks;
