@@ -51,6 +51,7 @@ pub mod limits;
 mod locate;
 mod locator;
 mod message;
+mod multiples;
 mod peer_record;
 mod raw_frame;
 mod service_record;
@@ -90,7 +91,7 @@ pub use service_record::{ServiceRecord, ServiceRecordError, ServiceRecordFields}
 pub use successor::{Successor, SuccessorError, SuccessorFields};
 pub use text::{HexTextError, KEY_TEXT_LEN, KeyTextError};
 pub use ticket::{TICKET_PREFIX, Ticket, TicketError, TicketFields};
-pub use verify_key::VerifyKey;
+pub use verify_key::{VerifyKey, WeakVerifyKey};
 pub use vocab::{
     Class, CloseCode, Codec, GrantRefusal, Kind, Lane, Network, Order, PathKind, PathReason, Policy, Purpose,
     RefuseCode, Scheme, State,

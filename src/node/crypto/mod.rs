@@ -2,6 +2,7 @@
 
 mod pool;
 mod provider;
+mod signer;
 
 pub(crate) use pool::CryptoHand;
 pub use pool::CryptoPool;

@@ -11,6 +11,7 @@ use crosscast_port::OpId;
 use crosscast_wire::SecretKey;
 
 use super::NodeCrypto;
+use super::signer::Signer;
 use crate::intake::Intake;
 use crate::work::WorkQueue;
 
@@ -41,7 +42,7 @@ struct Worker {
 #[derive(Debug)]
 struct Place {
     intake: Arc<Intake>,
-    key: SecretKey,
+    signer: Signer,
 }
 
 #[derive(Debug)]
@@ -74,7 +75,12 @@ impl CryptoPool {
     /// A node's end of the pool.
     pub(crate) fn hand(&self, key: SecretKey, intake: Arc<Intake>) -> CryptoHand {
         let lists = self.workers.0.iter().map(|_| Vec::new()).collect();
-        CryptoHand { pool: self.clone(), place: Arc::new(Place { intake, key }), lists, under_way: 0 }
+        CryptoHand {
+            pool: self.clone(),
+            place: Arc::new(Place { intake, signer: Signer::new(key) }),
+            lists,
+            under_way: 0,
+        }
     }
 }
 
@@ -128,7 +134,7 @@ fn work(queue: &WorkQueue<Job>) {
 impl Task {
     fn run(&self, op: OpId, place: &Place) -> Input {
         match self {
-            Self::Sign(job) => Input::Signed(op, job.run(&NodeCrypto, &place.key)),
+            Self::Sign(job) => Input::Signed(op, place.signer.sign(job)),
             Self::Verify(job) => Input::Verified(op, job.run(&NodeCrypto)),
         }
     }

@@ -6,17 +6,20 @@
 //! verdict is the reference's, and prepares those that say much. Then it is faster than aws-lc-rs.
 
 use std::cell::RefCell;
+use std::sync::Mutex;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use crosscast_wire::limits::TAG_LEN;
-use crosscast_wire::{Aead, Crypto, Domain, RustCrypto, SecretKey, Signature, VerifyKey};
+use crosscast_wire::{Aead, Crypto, Domain, RustCrypto, SecretKey, Signature, VerifyKey, WeakVerifyKey};
+
+use crate::work::lock;
 
 /// Keys that a thread keeps ready, 200 bytes each. 1,024: 200 KiB for the senders that speak at a time.
 const KEYS_READY: usize = 1_024;
-/// Keys that a thread keeps prepared, 30 KiB each. 16: half a megabyte for those who say most.
+/// Keys that are prepared at a time, 220 KB each, for all threads. 16: 3.5 MB for those who say most.
 const KEYS_PREPARED: usize = 16;
-/// Signatures that held before a key is prepared. 256: twice what preparing costs.
-const PREPARE_AFTER: u32 = 256;
+/// Signatures that held on a thread before a key is prepared. 64: three times what preparing costs.
+const PREPARE_AFTER: u32 = 64;
 
 /// A key with the signatures that held under it.
 struct Ready {
@@ -28,6 +31,9 @@ thread_local! {
     /// Each key has one place, given by its last bytes, and the next key of that place takes it.
     static READY: RefCell<Vec<Option<Ready>>> = RefCell::new((0..KEYS_READY).map(|_| None).collect());
 }
+
+/// The keys that are prepared, kept as long as a thread keeps them.
+static PREPARED: Mutex<Vec<WeakVerifyKey>> = Mutex::new(Vec::new());
 
 /// Verifies with a key that this thread keeps ready.
 fn verify(key: &[u8; 32], check: impl FnOnce(&VerifyKey) -> bool) -> bool {
@@ -45,19 +51,24 @@ fn verify(key: &[u8; 32], check: impl FnOnce(&VerifyKey) -> bool) -> bool {
         if holds && !ready.key.is_prepared() {
             ready.held = ready.held.saturating_add(1);
             if ready.held.is_multiple_of(PREPARE_AFTER) {
-                prepare(keys, place);
+                prepare(&mut ready.key);
             }
         }
         holds
     })
 }
 
-fn prepare(keys: &mut [Option<Ready>], place: usize) {
-    let prepared = keys.iter().flatten().filter(|ready| ready.key.is_prepared()).count();
-    if let Some(Some(ready)) = keys.get_mut(place)
-        && prepared < KEYS_PREPARED
+/// Prepares a key, or takes over what another thread has prepared.
+fn prepare(key: &mut VerifyKey) {
+    let mut prepared = lock(&PREPARED);
+    prepared.retain(|other| other.upgrade().is_some());
+    if let Some(same) =
+        prepared.iter().find(|other| other.as_bytes() == key.as_bytes()).and_then(WeakVerifyKey::upgrade)
     {
-        ready.key.prepare();
+        *key = same;
+    } else if prepared.len() < KEYS_PREPARED {
+        key.prepare();
+        prepared.extend(key.downgrade());
     }
 }
 
