@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use crosscast_sim::{absence, revocation};
 
+use crate::{one_seed, seeds};
+
 const USAGE: &str = "usage: sim revocation (--seed N | --seeds A..B) [--nodes N] [--away SECONDS] [--json]\n       \
                      sim absence (--seed N | --seeds A..B) [--nodes N] [--json]";
 
@@ -63,15 +65,8 @@ fn options(nodes: u32, mut args: impl Iterator<Item = String>) -> Option<Options
     let mut options = Options { seeds: 0..0, nodes, away_s: AWAY_S, json: false };
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--seed" => {
-                let seed: u64 = args.next()?.parse().ok()?;
-                options.seeds = seed..seed.checked_add(1)?;
-            }
-            "--seeds" => {
-                let text = args.next()?;
-                let (from, to) = text.split_once("..")?;
-                options.seeds = from.parse().ok()?..to.parse().ok()?;
-            }
+            "--seed" => options.seeds = one_seed(&args.next()?)?,
+            "--seeds" => options.seeds = seeds(&args.next()?)?,
             "--nodes" => options.nodes = args.next()?.parse().ok()?,
             "--away" => options.away_s = args.next()?.parse().ok()?,
             "--json" => options.json = true,

@@ -37,15 +37,8 @@ fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
         Options { seeds: 0..0, nodes: NODES, twice: false, json: false, verbose: false, threads: 2, trace: None };
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--seed" => {
-                let seed: u64 = args.next()?.parse().ok()?;
-                options.seeds = seed..seed.checked_add(1)?;
-            }
-            "--seeds" => {
-                let text = args.next()?;
-                let (from, to) = text.split_once("..")?;
-                options.seeds = from.parse().ok()?..to.parse().ok()?;
-            }
+            "--seed" => options.seeds = one_seed(&args.next()?)?,
+            "--seeds" => options.seeds = seeds(&args.next()?)?,
             "--nodes" => options.nodes = args.next()?.parse().ok()?,
             "--threads" => options.threads = args.next()?.parse().ok()?,
             "--trace" => options.trace = Some(args.next()?),
@@ -56,6 +49,18 @@ fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
         }
     }
     (!options.seeds.is_empty()).then_some(options)
+}
+
+/// What `--seed N` means.
+fn one_seed(text: &str) -> Option<Range<u64>> {
+    let seed: u64 = text.parse().ok()?;
+    Some(seed..seed.checked_add(1)?)
+}
+
+/// What `--seeds A..B` means.
+fn seeds(text: &str) -> Option<Range<u64>> {
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
 }
 
 #[derive(Debug, Default)]
