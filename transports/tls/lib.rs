@@ -14,6 +14,7 @@ mod establish;
 mod link;
 mod outlet;
 mod pace;
+mod places;
 mod provider;
 mod quic;
 mod socket;

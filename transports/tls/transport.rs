@@ -4,13 +4,11 @@
 
 use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use crosscast_port::{DialError, DialId, ListenError};
+use crosscast_port::{DialId, ListenError};
 use crosscast_transport::{BoxFuture, Port, PortRequest, Reporter, Transport, TransportError};
 use crosscast_wire::{Locator, NodeId, Scheme};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -18,6 +16,7 @@ use tracing::{debug, info, warn};
 use crate::accept::{Gate, Place, listen};
 use crate::config::{TlsConfig, TlsLimits, TlsTimeouts};
 use crate::establish::{Channel, accept, connect};
+use crate::places::{Dialling, Places};
 use crate::provider::Setup;
 use crate::{dial, link};
 
@@ -38,9 +37,7 @@ struct Shared {
     setup: Setup,
     timeouts: TlsTimeouts,
     gate: Gate,
-    /// Places for links that are up.
-    links: Arc<Semaphore>,
-    dials: Arc<Semaphore>,
+    places: Places,
     reporter: Reporter,
 }
 
@@ -65,8 +62,7 @@ impl Tls {
             setup: self.setup,
             timeouts: self.timeouts,
             gate: Gate::new(&self.limits),
-            links: Arc::new(Semaphore::new(self.limits.links)),
-            dials: Arc::new(Semaphore::new(self.limits.dials)),
+            places: Places::new(&self.limits),
             reporter: port.reporter().clone(),
         };
         // Dropped with this future, and every task with it.
@@ -75,10 +71,11 @@ impl Tls {
             tokio::select! {
                 request = port.next() => match request {
                     Some(PortRequest::Listen { locator }) => drop(tasks.spawn(shared.clone().listen(locator))),
-                    Some(PortRequest::Dial { dial, locator }) => match shared.dial_places() {
-                        Some(places) => drop(tasks.spawn(shared.clone().dial(dial, locator, places))),
-                        None => shared.reporter.dial_failed(dial, DialError::Full),
-                    },
+                    Some(PortRequest::Dial { dial, locator }) => {
+                        if let Some(dialling) = shared.places.for_dial(dial, &shared.reporter) {
+                            tasks.spawn(shared.clone().dial(dial, locator, dialling));
+                        }
+                    }
                     None => return,
                 },
                 Some(_) = tasks.join_next() => {}
@@ -100,29 +97,14 @@ impl Transport for Tls {
     }
 }
 
-/// A place among the dials under way and one among the links.
-type DialPlaces = (OwnedSemaphorePermit, OwnedSemaphorePermit);
-
 impl Shared {
-    fn dial_places(&self) -> Option<DialPlaces> {
-        let dial = Arc::clone(&self.dials).try_acquire_owned().ok()?;
-        Some((dial, Arc::clone(&self.links).try_acquire_owned().ok()?))
-    }
-
-    async fn dial(self, id: DialId, locator: Locator, (dialling, _link): DialPlaces) {
-        let dialled = async {
+    async fn dial(self, dial: DialId, locator: Locator, dialling: Dialling) {
+        let attempt = Box::pin(async {
             let stream = dial::connect(&locator, self.timeouts.connect).await?;
             connect(&self.setup, stream, locator.node(), self.timeouts.handshake).await
-        };
-        match Box::pin(dialled).await {
-            Ok(channel) => {
-                drop(dialling);
-                self.run_link(channel, Some(id), locator).await;
-            }
-            Err(error) => {
-                debug!(%locator, ?error, "dial failed");
-                self.reporter.dial_failed(id, error);
-            }
+        });
+        if let Some((channel, _link)) = dialling.end(attempt, &locator, &self.reporter).await {
+            self.run_link(channel, Some(dial), locator).await;
         }
     }
 
@@ -174,9 +156,9 @@ impl Shared {
         let accepted = accept(&self.setup, stream, self.timeouts.handshake).await;
         drop(place);
         let (Some(channel), Some(from)) = (accepted, at(Scheme::Tls, address)) else { return };
-        match Arc::clone(&self.links).try_acquire_owned() {
-            Ok(_link) => self.run_link(channel, None, from).await,
-            Err(_) => debug!(%address, "no place for another link"),
+        match self.places.for_link() {
+            Some(_link) => self.run_link(channel, None, from).await,
+            None => debug!(%address, "no place for another link"),
         }
     }
 

@@ -5,13 +5,11 @@
 
 use core::time::Duration;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use crosscast_port::{DialError, DialId, ListenError};
+use crosscast_port::{DialId, ListenError};
 use crosscast_transport::{BoxFuture, Port, PortRequest, Reporter, Transport, TransportError};
 use crosscast_wire::{Locator, NodeId, Scheme};
 use quinn::{Connecting, Endpoint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
@@ -24,6 +22,7 @@ use super::sockets::QuicSockets;
 use super::{door, link};
 use crate::accept::{Gate, Place, judge, resolve};
 use crate::config::{TlsConfig, TlsLimits, TlsTimeouts};
+use crate::places::{Dialling, Places};
 use crate::transport::at;
 
 /// How long a transport that ends waits for its connections' last words: three time-outs of a short path.
@@ -43,9 +42,7 @@ pub struct Quic {
 struct Shared {
     dialler: Dialler,
     gate: Gate,
-    /// Places for links that are up.
-    links: Arc<Semaphore>,
-    dials: Arc<Semaphore>,
+    places: Places,
     reporter: Reporter,
 }
 
@@ -87,8 +84,7 @@ impl Quic {
         let shared = Shared {
             dialler: Dialler { setup: self.setup, sockets: self.sockets.clone(), timeouts: self.timeouts },
             gate: Gate::new(&self.limits),
-            links: Arc::new(Semaphore::new(self.limits.links)),
-            dials: Arc::new(Semaphore::new(self.limits.dials)),
+            places: Places::new(&self.limits),
             reporter: port.reporter().clone(),
         };
         // Dropped with this future, and every task with it.
@@ -97,10 +93,11 @@ impl Quic {
             tokio::select! {
                 request = port.next() => match request {
                     Some(PortRequest::Listen { locator }) => drop(tasks.spawn(shared.clone().listen(locator))),
-                    Some(PortRequest::Dial { dial, locator }) => match shared.dial_places() {
-                        Some(places) => drop(tasks.spawn(shared.clone().dial(dial, locator, places))),
-                        None => shared.reporter.dial_failed(dial, DialError::Full),
-                    },
+                    Some(PortRequest::Dial { dial, locator }) => {
+                        if let Some(dialling) = shared.places.for_dial(dial, &shared.reporter) {
+                            tasks.spawn(shared.clone().dial(dial, locator, dialling));
+                        }
+                    }
                     None => break,
                 },
                 Some(_) = tasks.join_next() => {}
@@ -132,25 +129,11 @@ impl Transport for Quic {
     }
 }
 
-/// A place among the dials under way and one among the links.
-type DialPlaces = (OwnedSemaphorePermit, OwnedSemaphorePermit);
-
 impl Shared {
-    fn dial_places(&self) -> Option<DialPlaces> {
-        let dial = Arc::clone(&self.dials).try_acquire_owned().ok()?;
-        Some((dial, Arc::clone(&self.links).try_acquire_owned().ok()?))
-    }
-
-    async fn dial(self, id: DialId, locator: Locator, (dialling, _link): DialPlaces) {
-        match Box::pin(self.dialler.connect(&locator)).await {
-            Ok(channel) => {
-                drop(dialling);
-                self.run_link(channel, Some(id), locator).await;
-            }
-            Err(error) => {
-                debug!(%locator, ?error, "dial failed");
-                self.reporter.dial_failed(id, error);
-            }
+    async fn dial(self, dial: DialId, locator: Locator, dialling: Dialling) {
+        let attempt = Box::pin(self.dialler.connect(&locator));
+        if let Some((channel, _link)) = dialling.end(attempt, &locator, &self.reporter).await {
+            self.run_link(channel, Some(dial), locator).await;
         }
     }
 
@@ -194,9 +177,9 @@ impl Shared {
         let accepted = finish(connecting, self.dialler.timeouts.handshake).await;
         drop(place);
         let (Ok(channel), Some(from)) = (accepted, at(Scheme::Quic, address)) else { return };
-        match Arc::clone(&self.links).try_acquire_owned() {
-            Ok(_link) => self.run_link(channel, None, from).await,
-            Err(_) => {
+        match self.places.for_link() {
+            Some(_link) => self.run_link(channel, None, from).await,
+            None => {
                 debug!(%address, "no place for another link");
                 Farewell::Full.say(&channel.connection);
             }
