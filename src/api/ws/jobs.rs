@@ -80,8 +80,8 @@ impl Jobs {
         Some(news)
     }
 
-    pub(super) fn publish(&mut self, form: Form, mut ask: Publish) -> Result<(), ApiError> {
-        let payload = payload(&ask.take_payload())?;
+    pub(super) fn publish(&mut self, form: Form, ask: Publish) -> Result<(), ApiError> {
+        let payload = payload(ask.payload, ask.payload_b64)?;
         check_words(ask.topic.as_deref(), ask.content_type.as_deref())?;
         let entry_key = ask.key.as_deref().map(parse_entry_key).transpose()?;
         let class = parse_class(ask.class.as_deref())?;
@@ -94,8 +94,8 @@ impl Jobs {
         self.add(Job { number: ask.number, form, bytes, patience, task })
     }
 
-    pub(super) fn send(&mut self, form: Form, mut ask: Send) -> Result<(), ApiError> {
-        let payload = payload(&ask.take_payload())?;
+    pub(super) fn send(&mut self, form: Form, ask: Send) -> Result<(), ApiError> {
+        let payload = payload(ask.payload, ask.payload_b64)?;
         let patience = Patience::new(Wait::parse(ask.wait.as_deref())?, ask.timeout_ms);
         let (to, bytes) = (recipient(&ask.to)?, payload.len());
         let task = Task::Send { to, payload, life: ask.life_ms.map(Duration::from_millis) };
@@ -114,7 +114,8 @@ impl Jobs {
     }
 }
 
-fn payload(given: &PayloadView) -> Result<Bytes, ApiError> {
+fn payload(payload: Option<String>, payload_b64: Option<String>) -> Result<Bytes, ApiError> {
+    let given = PayloadView { payload, payload_b64 };
     let cause = "either `payload` or `payload_b64` (padded base64)";
     let payload = given.bytes().ok_or_else(|| ApiError::new(Code::BadRequest, cause))?;
     match payload.len() {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::ErrorBody;
-use crate::view::{EntryView, InboxView, PayloadView, PublishedView, SentView};
+use crate::view::{EntryView, InboxView, PublishedView, SentView};
 use crate::{ApiError, Code};
 
 /// What an application asks.
@@ -79,9 +79,9 @@ pub(super) struct Publish {
     pub(super) number: u64,
     pub(super) group: String,
     #[serde(default)]
-    payload: Option<String>,
+    pub(super) payload: Option<String>,
     #[serde(default)]
-    payload_b64: Option<String>,
+    pub(super) payload_b64: Option<String>,
     #[serde(default)]
     pub(super) topic: Option<String>,
     #[serde(default)]
@@ -98,12 +98,6 @@ pub(super) struct Publish {
     pub(super) timeout_ms: Option<u64>,
 }
 
-impl Publish {
-    pub(super) fn take_payload(&mut self) -> PayloadView {
-        PayloadView { payload: self.payload.take(), payload_b64: self.payload_b64.take() }
-    }
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Send {
@@ -111,21 +105,15 @@ pub(super) struct Send {
     pub(super) number: u64,
     pub(super) to: String,
     #[serde(default)]
-    payload: Option<String>,
+    pub(super) payload: Option<String>,
     #[serde(default)]
-    payload_b64: Option<String>,
+    pub(super) payload_b64: Option<String>,
     #[serde(default)]
     pub(super) life_ms: Option<u64>,
     #[serde(default)]
     pub(super) wait: Option<String>,
     #[serde(default)]
     pub(super) timeout_ms: Option<u64>,
-}
-
-impl Send {
-    pub(super) fn take_payload(&mut self) -> PayloadView {
-        PayloadView { payload: self.payload.take(), payload_b64: self.payload_b64.take() }
-    }
 }
 
 /// Which of its asks or subscriptions a failure belongs to.
