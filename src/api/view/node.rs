@@ -114,14 +114,8 @@ impl PathView {
     /// Describes the path to a peer.
     #[must_use]
     pub fn of(peer: &PeerView) -> Self {
-        Self {
-            node: peer.node.to_string(),
-            network: peer.network.word().to_owned(),
-            locator: peer.locator.to_string(),
-            path: peer.path.word().to_owned(),
-            reason: peer.reason.word().to_owned(),
-            rtt_ms: peer.rtt_us.map(millis),
-        }
+        let PeerJson { node, network, locator, path, reason, rtt_ms, .. } = PeerJson::of(peer, (0, 0), None);
+        Self { node, network, locator, path, reason, rtt_ms }
     }
 }
 
@@ -242,17 +236,9 @@ impl TraceLink {
     /// Describes a link.
     #[must_use]
     pub fn of(peer: &PeerView) -> Self {
-        Self {
-            node: peer.node.to_string(),
-            alias: peer.name.clone(),
-            network: peer.network.word().to_owned(),
-            locator: peer.locator.to_string(),
-            direction: if peer.outbound { "out" } else { "in" }.to_owned(),
-            path: peer.path.word().to_owned(),
-            reason: peer.reason.word().to_owned(),
-            rtt_ms: peer.rtt_us.map(millis),
-            queued_bytes: peer.queued_bytes,
-        }
+        let PeerJson { node, alias, network, locator, direction, path, reason, rtt_ms, mailbox: queued_bytes, .. } =
+            PeerJson::of(peer, (0, 0), None);
+        Self { node, alias, network, locator, direction, path, reason, rtt_ms, queued_bytes }
     }
 }
 
