@@ -1,11 +1,12 @@
 //! A message from a link through the gates, cheapest first, to its commit: the order of `docs/spec/gates.md`.
 //!
-//! Bounds were checked by parsing. Then: known `to`, time, seen (read only), replay window (read only), policy, budgets of
-//! sender and origin (read only), signature and payload hash as one effect, and only then anything is written. Copies of a message that is being checked wait
-//! aside: a forger who sends the right header first cannot make the real one go unheard.
+//! Bounds were checked by parsing. Then: known `to`, time, seen (read only), replay window (read only), policy, budgets
+//! of sender and origin (read only), signature and payload hash as one effect, and only then anything is written. Copies
+//! of a message that is being checked wait aside: a forger who sends the right header first cannot make the real one go
+//! unheard.
 
 use crosscast_port::LinkId;
-use crosscast_wire::{Destination, Domain, Header, Hop, Message, MessageId, PathKind, RefuseCode, frame};
+use crosscast_wire::{Destination, Domain, GroupId, Header, Hop, Message, MessageId, PathKind, RefuseCode, frame};
 
 use crate::auth::gate::{self, Vouch};
 use crate::auth::replay::Newness;
@@ -66,18 +67,19 @@ impl Node {
                 let asked = self.links.get(&link).and_then(|state| state.asked.get(&id));
                 let answer = asked.is_some_and(|at| self.now.mono.micros_since(*at) < ANSWER_WAIT_US);
                 gate::time(header, answer, self.now.wall)?;
-                if group.log.position_of(&message.id()).is_some() {
-                    return Err(Reject::Duplicate);
-                }
-                self.entitled(link, header, group).map(|_| ())
+                self.entitled(link, message, group).map(|_| ())
             }
             // Its gates are its own.
             Destination::Unicast(_) => Ok(()),
         }
     }
 
-    /// The gates of number, policy and budgets, which are asked before and after a verification.
-    fn entitled(&self, link: LinkId, header: &Header, group: &Group) -> Result<(Newness, Vouch), Reject> {
+    /// The gates of seen, number, policy and budgets, which are asked before and after a verification.
+    fn entitled(&self, link: LinkId, message: &Message, group: &Group) -> Result<(Newness, Vouch), Reject> {
+        if group.log.position_of(&message.id()).is_some() {
+            return Err(Reject::Duplicate);
+        }
+        let header = message.header();
         let newness = group.windows.check(header.from, header.instance, header.seq, self.now.wall)?;
         if self.bars.hold(header.from, header.instance) {
             return Err(Reject::NotAllowed);
@@ -93,10 +95,9 @@ impl Node {
     }
 
     /// Books a message that is being committed to its sender's rate, and a sender that is new to where it came from.
-    fn book(&mut self, link: LinkId, header: &Header, (newness, vouch): (Newness, Vouch)) {
-        let Destination::Multicast(id) = header.to else { return };
+    fn book(&mut self, link: LinkId, group: GroupId, header: &Header, (newness, vouch): (Newness, Vouch)) {
         let origin = if newness == Newness::Known { None } else { self.origin_of(link) };
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&group) else { return };
         group.windows.take_rate(header.from, vouch.rate_class, self.now.mono);
         if let Some(origin) = origin {
             group.windows.open((header.from, header.instance), &origin, vouch.vouched, self.now);
@@ -151,13 +152,14 @@ impl Node {
 
     /// Everything holds: look again at what may have changed meanwhile, then write.
     fn accept(&mut self, candidate: Candidate) {
-        if matches!(candidate.message.header().to, Destination::Unicast(_)) {
-            return self.accept_letter(candidate);
-        }
+        let group = match candidate.message.header().to {
+            Destination::Multicast(group) => group,
+            Destination::Unicast(_) => return self.accept_letter(candidate),
+        };
         let Candidate { link, arrival, tag, hop: _, message } = candidate;
-        match self.gates_after(link, &message) {
+        match self.gates_after(link, group, &message) {
             Ok(entitled) => {
-                self.book(link, message.header(), entitled);
+                self.book(link, group, message.header(), entitled);
                 self.commit_message(message, tag, Some((link, arrival)));
             }
             Err(reject) => {
@@ -177,21 +179,13 @@ impl Node {
         }
     }
 
-    fn gates_after(&self, link: LinkId, message: &Message) -> Result<(Newness, Vouch), Reject> {
+    /// The gates whose answer may have changed while the message was verified.
+    fn gates_after(&self, link: LinkId, group: GroupId, message: &Message) -> Result<(Newness, Vouch), Reject> {
         if self.is_store_failing() {
             return Err(Reject::StoreFailed);
         }
-        let header = message.header();
-        match header.to {
-            Destination::Multicast(id) => {
-                let group = self.groups.get(&id).ok_or(Reject::UnknownTo)?;
-                if group.log.position_of(&message.id()).is_some() {
-                    return Err(Reject::Duplicate);
-                }
-                self.entitled(link, header, group)
-            }
-            Destination::Unicast(_) => Err(Reject::UnknownTo),
-        }
+        let group = self.groups.get(&group).ok_or(Reject::UnknownTo)?;
+        self.entitled(link, message, group)
     }
 
     /// Refuses a message whose header is known to be well-formed; a duplicate is no refusal to its sender.

@@ -5,7 +5,7 @@
 use crosscast_port::{Space, Write};
 use crosscast_wire::{Destination, Entries, Entry, GroupId, MessageId, NodeId, State, WallMillis};
 
-use crate::group::entry_keys::{self, First};
+use crate::group::entry_keys::{self, First, Stream};
 use crate::{CommandId, Event, Node, Outcome, Refusal, Reply, Source};
 
 /// An entry's key and its place in the message.
@@ -17,6 +17,12 @@ pub(super) fn keyed(entries: &[Entry]) -> Vec<Keyed> {
 }
 
 impl Node {
+    /// As whom this node publishes to a group; `None` when it may not.
+    fn own_stream(&self, group: GroupId) -> Option<Stream> {
+        let from = self.groups.get(&group)?.publishes_as(self.config.node, self.now.wall)?;
+        Some((group, from))
+    }
+
     /// The entries of a command that were not published before; `None` when it has been answered, or will be with the
     /// entry that it repeats.
     pub(super) fn without_repeats(
@@ -29,8 +35,7 @@ impl Node {
             return Some(entries);
         }
         let now = self.now.wall;
-        let from = self.groups.get(&group).and_then(|state| state.publishes_as(self.config.node, now));
-        let Some(stream) = from.map(|from| (group, from)) else { return Some(entries) };
+        let Some(stream) = self.own_stream(group) else { return Some(entries) };
         let (mut fresh, mut before, mut gathering) = (Vec::<Entry>::new(), None, None);
         for entry in entries {
             let Some(key) = entry.meta.key else {
@@ -65,11 +70,10 @@ impl Node {
 
     /// Entries of a command wait for their message.
     pub(super) fn gather_keys(&mut self, group: GroupId, entries: &[Entry]) {
-        let Some(state) = self.groups.get(&group) else { return };
-        let Some(from) = state.publishes_as(self.config.node, self.now.wall) else { return };
+        let Some(stream) = self.own_stream(group) else { return };
         for entry in entries {
             if let Some(key) = entry.meta.key {
-                self.entry_keys.gather((group, from), key);
+                self.entry_keys.gather(stream, key);
             }
         }
     }
@@ -79,8 +83,7 @@ impl Node {
         if keyed.is_empty() {
             return;
         }
-        let from = self.groups.get(&group).and_then(|state| state.publishes_as(self.config.node, self.now.wall));
-        let Some(stream) = from.map(|from| (group, from)) else { return };
+        let Some(stream) = self.own_stream(group) else { return };
         for (key, index) in keyed {
             let first = First::new(id, *index, self.now.wall, expires);
             for command in self.entry_keys.gathered(stream, *key) {
@@ -94,11 +97,10 @@ impl Node {
 
     /// Entries became no message: whoever repeated them hears of it too.
     pub(super) fn keys_refused(&mut self, group: GroupId, keyed: &[Keyed], refusal: Refusal) {
-        let from = self.groups.get(&group).and_then(|state| state.publishes_as(self.config.node, self.now.wall));
         // Who may not publish has lost that right meanwhile: then nothing of the group waits.
-        let Some(from) = from else { return self.abandon_keys(group, refusal) };
+        let Some(stream) = self.own_stream(group) else { return self.abandon_keys(group, refusal) };
         for (key, _) in keyed {
-            for command in self.entry_keys.gathered((group, from), *key) {
+            for command in self.entry_keys.gathered(stream, *key) {
                 self.reply(command, Reply::Refused(refusal));
             }
         }
