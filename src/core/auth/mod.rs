@@ -10,3 +10,4 @@ pub(crate) mod origin;
 pub(crate) mod register;
 pub(crate) mod replay;
 pub(crate) mod standing;
+pub(crate) mod window;

@@ -1,4 +1,4 @@
-//! Replay windows: which numbers of a sender instance have been taken, and up to where there is no hole.
+//! Replay windows: which numbers of which sender instances have been taken at a destination.
 //!
 //! One window per (destination, sender, instance). Reading is free; a number is taken only after its message's
 //! signature and payload hash held, so nobody can use up another's numbers. A sender has at most 8 live instances, a
@@ -13,21 +13,8 @@ use crosscast_wire::{Instance, NodeId, Seq, WallMillis};
 use crate::auth::bucket::Bucket;
 use crate::auth::budget::sender_bucket;
 use crate::auth::origin::{Origin, Prefix};
+use crate::auth::window::Window;
 use crate::{Instant, Now, Reject, limits};
-
-const WORDS: usize = (limits::WINDOW_SPAN / 64) as usize;
-
-/// The taken numbers of one sender instance.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Window {
-    contiguous: u64,
-    high: u64,
-    /// Bit `n % SPAN` says whether number `n` in `(high - SPAN, high]` is taken; allocated at the first hole.
-    bits: Vec<u64>,
-    last: WallMillis,
-    /// Where its first message came from; `None` for this node's own and for what was restored.
-    prefix: Option<Prefix>,
-}
 
 /// How new a message's sender is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +23,7 @@ pub(crate) enum Newness {
     Known,
     /// A new run of a sender that has windows.
     Run,
-    /// A sender that was never heard here, or not for an hour.
+    /// A sender that was never heard here, or not for a week.
     Sender,
 }
 
@@ -46,71 +33,6 @@ struct Share {
     windows: usize,
     /// What senders that nobody vouches for may still come.
     fresh: Bucket,
-}
-
-impl Window {
-    fn bit(seq: u64) -> (usize, u64) {
-        let place = seq % limits::WINDOW_SPAN;
-        (usize::try_from(place / 64).unwrap_or(0), 1u64 << (place % 64))
-    }
-
-    fn has_bit(&self, seq: u64) -> bool {
-        let (word, mask) = Self::bit(seq);
-        self.bits.get(word).is_some_and(|bits| bits & mask != 0)
-    }
-
-    fn set_bit(&mut self, seq: u64, on: bool) {
-        if self.bits.is_empty() {
-            self.bits = vec![0; WORDS];
-        }
-        let (word, mask) = Self::bit(seq);
-        if let Some(bits) = self.bits.get_mut(word) {
-            *bits = if on { *bits | mask } else { *bits & !mask };
-        }
-    }
-
-    /// Whether what it said last could still be pushed.
-    fn is_live(&self, now: WallMillis) -> bool {
-        now.0.saturating_sub(self.last.0) < LIVE_MS
-    }
-
-    /// Whether the number may still be taken.
-    pub(crate) fn is_free(&self, seq: Seq) -> bool {
-        let seq = seq.0;
-        if seq <= self.contiguous || seq.saturating_add(limits::WINDOW_SPAN) <= self.high {
-            return false;
-        }
-        seq > self.high || !self.has_bit(seq)
-    }
-
-    /// Takes a number that is free.
-    pub(crate) fn take(&mut self, seq: Seq, at: WallMillis) {
-        let seq = seq.0;
-        self.last = self.last.max(at);
-        if seq == self.contiguous.saturating_add(1) && self.high <= self.contiguous {
-            // The common case: no holes, no bits.
-            self.contiguous = seq;
-            self.high = seq;
-            return;
-        }
-        if seq > self.high {
-            let first = self.high.saturating_add(1).max(seq.saturating_sub(limits::WINDOW_SPAN).saturating_add(1));
-            for skipped in first..seq {
-                self.set_bit(skipped, false);
-            }
-            self.high = seq;
-        }
-        self.set_bit(seq, true);
-        let floor = self.high.saturating_sub(limits::WINDOW_SPAN);
-        self.contiguous = self.contiguous.max(floor);
-        self.advance();
-    }
-
-    fn advance(&mut self) {
-        while self.contiguous < self.high && self.has_bit(self.contiguous.saturating_add(1)) {
-            self.contiguous = self.contiguous.saturating_add(1);
-        }
-    }
 }
 
 /// The windows of one destination.
@@ -134,7 +56,7 @@ impl Windows {
         if self.windows.len() >= limits::WINDOWS && self.windows.values().all(|window| window.is_live(now)) {
             return Err(Reject::WindowsFull);
         }
-        let speaking = |window: &Window| now.0.saturating_sub(window.last.0) < SPEAKING_MS;
+        let speaking = |window: &Window| window.silence_ms(now) < SPEAKING_MS;
         let (mut runs, mut loud) = (0usize, 0usize);
         for (_, window) in self.instances(from) {
             runs = runs.saturating_add(1);
@@ -206,8 +128,7 @@ impl Windows {
             self.remove(&silent);
         }
         self.make_room(key.0);
-        let window = Window { prefix: Some(origin.prefix), last: now.wall, ..Window::default() };
-        self.windows.insert(key, window);
+        self.windows.insert(key, Window::opened(origin.prefix, now.wall));
         let size = limits::FRESH_SENDERS.saturating_mul(origin.factor);
         let rate = limits::FRESH_SENDERS_PER_S.saturating_mul(origin.factor);
         let fresh = || Share { windows: 0, fresh: Bucket::new(size, rate, now.mono) };
@@ -260,29 +181,23 @@ impl Windows {
 
     /// Every (sender, instance) with the number up to which there is no hole.
     pub(crate) fn contiguous(&self) -> impl Iterator<Item = (NodeId, Instance, Seq)> + '_ {
-        self.windows.iter().map(|((from, instance), window)| (*from, *instance, Seq(window.contiguous)))
+        self.windows.iter().map(|((from, instance), window)| (*from, *instance, window.contiguous()))
     }
 
     /// Every window as the store keeps it: hole-free start and time of the last message.
     pub(crate) fn states(&self) -> impl Iterator<Item = (NodeId, Instance, Seq, WallMillis)> + '_ {
-        let state = |window: &Window| (Seq(window.contiguous), window.last);
-        self.windows.iter().map(move |((from, instance), window)| {
-            let (seq, last) = state(window);
-            (*from, *instance, seq, last)
-        })
+        let states = self.windows.iter();
+        states.map(|((from, instance), window)| (*from, *instance, window.contiguous(), window.last))
     }
 
     /// Restores a window's hole-free start from the store.
     pub(crate) fn restore(&mut self, from: NodeId, instance: Instance, contiguous: Seq, last: WallMillis) {
-        let window = self.windows.entry((from, instance)).or_default();
-        window.contiguous = window.contiguous.max(contiguous.0);
-        window.high = window.high.max(contiguous.0);
-        window.last = window.last.max(last);
+        self.windows.entry((from, instance)).or_default().restore(contiguous, last);
     }
 
     /// Drops windows silent for longer than the kept time; returns them so the store can forget them too.
     pub(crate) fn expire(&mut self, now: WallMillis, mono: Instant) -> Vec<(NodeId, Instance)> {
-        let old = |window: &Window| now.0.saturating_sub(window.last.0) >= KEPT_MS;
+        let old = |window: &Window| window.silence_ms(now) >= KEPT_MS;
         let gone: Vec<_> = self.windows.iter().filter(|(_, window)| old(window)).map(|(key, _)| *key).collect();
         for key in &gone {
             self.remove(key);
@@ -293,58 +208,19 @@ impl Windows {
     }
 }
 
-/// An instance is live while its last message could still be pushed: the accepted age and future together.
-const LIVE_MS: u64 = limits::PUSHED_MS + limits::FUTURE_MS;
 /// 30 s: a machine with this key that has said nothing for so long does not count against the eight; a daemon that
 /// crashes and starts again every few seconds is heard again soon.
 const SPEAKING_MS: u64 = 30_000;
-/// A window is kept a week after its last message: replays older than [`LIVE_MS`] fall to the time gate anyway, the rest
+/// A window is kept a week after its last message: replays of what is not live fall to the time gate anyway, the rest
 /// of the week lets a sender who speaks seldom be heard at once, with his gaps visible. Under pressure it goes earlier.
 const KEPT_MS: u64 = 7 * 24 * 3_600_000;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::random::Choices;
+    use crate::auth::window::LIVE_MS;
 
     const NOW: WallMillis = WallMillis(1_000_000_000);
-
-    #[test]
-    fn a_window_agrees_with_a_plain_set_of_numbers() {
-        let mut choices = Choices::new(&[7; 32]);
-        for _ in 0..20 {
-            let (mut window, mut taken, mut high) = (Window::default(), BTreeSet::new(), 0u64);
-            for _ in 0..300 {
-                let step = choices.next() % 40;
-                let jump = if choices.next().is_multiple_of(50) { 5_000 } else { 0 };
-                let seq = (high + jump + 20).saturating_sub(step).max(1);
-                let below = seq + limits::WINDOW_SPAN <= high;
-                let free = window.is_free(Seq(seq));
-                assert_eq!(free, !below && !taken.contains(&seq), "{seq} of {high}");
-                if free {
-                    window.take(Seq(seq), NOW);
-                    taken.insert(seq);
-                    high = high.max(seq);
-                }
-                let first = high.saturating_sub(limits::WINDOW_SPAN) + 1;
-                let hole = (first..).find(|number| !taken.contains(number));
-                assert_eq!(window.contiguous + 1, hole.unwrap_or(1), "high {high}");
-            }
-        }
-    }
-
-    #[test]
-    fn extreme_numbers_neither_panic_nor_loop() {
-        let mut window = Window::default();
-        for seq in [u64::MAX, u64::MAX - 1, 1, u64::MAX / 2] {
-            if window.is_free(Seq(seq)) {
-                window.take(Seq(seq), NOW);
-            }
-            assert!(!window.is_free(Seq(seq)));
-        }
-    }
 
     #[test]
     fn a_ninth_instance_is_refused_while_all_speak_and_replaces_one_that_is_silent() {
