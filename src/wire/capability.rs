@@ -3,16 +3,12 @@
 //! Issued by the group key or by the subject of another capability; `chain.rs` holds such links together. Its name is
 //! its serial, a hash of its body. Whether it holds now (floor, revocation, epoch) is the core's to judge.
 
-use bytes::Bytes;
-
 use crate::cbor::{CborError, Reader, Writer};
 use crate::fields::Fields;
 use crate::hash::context;
 use crate::limits::{CAPABILITY_MAX, DELEGATION_DEPTH_MAX, RATE_CLASS_MAX};
-use crate::signed::Signed;
-use crate::{
-    CapabilitySerial, Crypto, Domain, GroupId, NodeId, RevocationId, Rights, SecretKey, Signature, WallMillis,
-};
+use crate::signed::{Signed, signed_object};
+use crate::{CapabilitySerial, Crypto, Domain, GroupId, NodeId, RevocationId, Rights, WallMillis};
 
 const VERSION: u64 = 1;
 
@@ -83,52 +79,6 @@ pub struct Capability {
 }
 
 impl Capability {
-    /// Writes and signs a capability with the issuer's key.
-    ///
-    /// # Errors
-    /// The first field outside its bounds, or [`CapabilityError::WrongKey`].
-    pub fn issue(fields: CapabilityFields, crypto: &dyn Crypto, key: &SecretKey) -> Result<Self, CapabilityError> {
-        check(&fields)?;
-        if key.public() != *fields.issuer.as_bytes() {
-            return Err(CapabilityError::WrongKey);
-        }
-        let signed = Signed::seal(write(&fields), CAPABILITY_MAX, Domain::Capability, crypto, key)
-            .ok_or(CapabilityError::Length)?;
-        Ok(Self::of(fields, signed))
-    }
-
-    /// Writes the body that a capability's signature is over, for a signer elsewhere; body and signature together are
-    /// what [`Self::parse`] reads.
-    ///
-    /// # Errors
-    /// The first field outside its bounds.
-    pub fn draft(fields: &CapabilityFields) -> Result<Vec<u8>, CapabilityError> {
-        check(fields)?;
-        Ok(write(fields))
-    }
-
-    /// Reads a capability; its signature is not checked yet.
-    ///
-    /// # Errors
-    /// The first thing that is not as the format has it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, CapabilityError> {
-        let signed = Signed::split(bytes, CAPABILITY_MAX).ok_or(CapabilityError::Length)?;
-        let fields = read(signed.body())?;
-        check(&fields)?;
-        Ok(Self::of(fields, signed))
-    }
-
-    fn of(fields: CapabilityFields, signed: Signed) -> Self {
-        let serial = CapabilitySerial::new(blake3::derive_key(context::CAPABILITY_SERIAL, signed.body()));
-        Self { fields, signed, serial }
-    }
-
-    /// What it says.
-    #[must_use]
-    pub const fn fields(&self) -> &CapabilityFields {
-        &self.fields
-    }
-
     /// Its name: a hash of its body.
     #[must_use]
     pub const fn serial(&self) -> CapabilitySerial {
@@ -147,29 +97,24 @@ impl Capability {
         (self.fields.not_before..=self.fields.not_after).contains(&time)
     }
 
-    /// What the signature is over, without the domain's prefix.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        self.signed.body()
-    }
-
-    /// The issuer's signature.
-    #[must_use]
-    pub const fn signature(&self) -> &Signature {
-        self.signed.signature()
-    }
-
-    /// Body and signature as they travel.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        self.signed.bytes()
-    }
-
     /// Whether the issuer signed it.
     #[must_use]
     pub fn verify(&self, crypto: &dyn Crypto) -> bool {
         self.signed.verify(crypto, Domain::Capability, self.fields.issuer.as_bytes())
     }
+}
+
+signed_object!(
+    Capability(CapabilityFields, serial: serial_of) or CapabilityError,
+    "capability" signed with "the issuer's key", Domain::Capability, CAPABILITY_MAX
+);
+
+fn serial_of(body: &[u8]) -> CapabilitySerial {
+    CapabilitySerial::new(blake3::derive_key(context::CAPABILITY_SERIAL, body))
+}
+
+fn signer_of(fields: &CapabilityFields) -> &[u8; 32] {
+    fields.issuer.as_bytes()
 }
 
 impl core::fmt::Debug for Capability {

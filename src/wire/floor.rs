@@ -3,17 +3,12 @@
 //! Policy, lowest epoch, what is revoked, the content key's id; signed by the group key or by a holder of `revoke`. The
 //! highest number wins. What holds when a floor has expired, and that only the group key loosens a policy, is the core's.
 
-use bytes::Bytes;
-
 use crate::cbor::{CborError, Reader, Writer};
 use crate::chain::Chain;
 use crate::fields::Fields;
 use crate::limits::{FLOOR_MAX, REVOKED_MAX};
-use crate::signed::Signed;
-use crate::{
-    Capability, ContentKeyId, Crypto, Domain, GroupId, NodeId, Policy, RevocationId, Rights, SecretKey, Signature,
-    WallMillis,
-};
+use crate::signed::{Signed, shown_by_fields, signed_object};
+use crate::{Capability, ContentKeyId, Crypto, Domain, GroupId, NodeId, Policy, RevocationId, Rights, WallMillis};
 
 const VERSION: u64 = 1;
 
@@ -81,46 +76,6 @@ pub struct FloorRecord {
 }
 
 impl FloorRecord {
-    /// Writes and signs a floor record with the group key or the signer's.
-    ///
-    /// # Errors
-    /// The first field outside its bounds, or [`FloorError::WrongKey`].
-    pub fn issue(fields: FloorFields, crypto: &dyn Crypto, key: &SecretKey) -> Result<Self, FloorError> {
-        check(&fields)?;
-        if key.public() != *signer_of(&fields) {
-            return Err(FloorError::WrongKey);
-        }
-        let signed = Signed::seal(write(&fields), FLOOR_MAX, Domain::Floor, crypto, key).ok_or(FloorError::Length)?;
-        Ok(Self { fields, signed })
-    }
-
-    /// Writes the body that a floor record's signature is over, for a signer elsewhere; body and signature together are
-    /// what [`Self::parse`] reads.
-    ///
-    /// # Errors
-    /// The first field outside its bounds.
-    pub fn draft(fields: &FloorFields) -> Result<Vec<u8>, FloorError> {
-        check(fields)?;
-        Ok(write(fields))
-    }
-
-    /// Reads a floor record; its signature is not checked yet.
-    ///
-    /// # Errors
-    /// The first thing that is not as the format has it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, FloorError> {
-        let signed = Signed::split(bytes, FLOOR_MAX).ok_or(FloorError::Length)?;
-        let fields = read(signed.body())?;
-        check(&fields)?;
-        Ok(Self { fields, signed })
-    }
-
-    /// What it says.
-    #[must_use]
-    pub const fn fields(&self) -> &FloorFields {
-        &self.fields
-    }
-
     /// The key that signs: the signer's, else the group's.
     #[must_use]
     pub fn signer_key(&self) -> &[u8; 32] {
@@ -156,24 +111,6 @@ impl FloorRecord {
         }
     }
 
-    /// What the signature is over, without the domain's prefix.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        self.signed.body()
-    }
-
-    /// The signature.
-    #[must_use]
-    pub const fn signature(&self) -> &Signature {
-        self.signed.signature()
-    }
-
-    /// Body and signature as they travel.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        self.signed.bytes()
-    }
-
     /// Whether its signer signed it.
     #[must_use]
     pub fn verify(&self, crypto: &dyn Crypto) -> bool {
@@ -181,11 +118,11 @@ impl FloorRecord {
     }
 }
 
-impl core::fmt::Debug for FloorRecord {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("FloorRecord").field(&self.fields).finish()
-    }
-}
+signed_object!(
+    FloorRecord(FloorFields) or FloorError,
+    "floor record" signed with "its signer's key", Domain::Floor, FLOOR_MAX
+);
+shown_by_fields!(FloorRecord);
 
 fn signer_of(fields: &FloorFields) -> &[u8; 32] {
     fields.signer.as_ref().map_or(fields.group.as_bytes(), NodeId::as_bytes)

@@ -8,9 +8,9 @@ use crate::cbor::{CborError, Reader, Writer};
 use crate::chain::{Chain, ChainError};
 use crate::fields::{Fields, is_plain};
 use crate::limits::{JOIN_REQUEST_MAX, NAME_MAX, REQUEST_NONCE_LEN};
-use crate::signed::{Signed, signed_parts};
+use crate::signed::{Signed, shown_by_fields, signed_object};
 use crate::successor::{Successor, SuccessorError};
-use crate::{Crypto, Domain, GroupId, NodeId, Purpose, RequestId, SecretKey, Signature, WallMillis};
+use crate::{Crypto, Domain, GroupId, NodeId, Purpose, RequestId, Signature, WallMillis};
 
 const VERSION: u64 = 1;
 
@@ -113,46 +113,6 @@ impl JoinRequest {
         [group.as_bytes().as_slice(), node.as_bytes(), prekey, &time.0.to_be_bytes(), nonce].concat()
     }
 
-    /// Writes and signs a join request with the asker's key.
-    ///
-    /// # Errors
-    /// The first field outside its bounds, or [`JoinRequestError::WrongKey`]. The invite's proof is not checked.
-    pub fn issue(fields: JoinRequestFields, crypto: &dyn Crypto, key: &SecretKey) -> Result<Self, JoinRequestError> {
-        check(&fields)?;
-        if key.public() != *fields.node.as_bytes() {
-            return Err(JoinRequestError::WrongKey);
-        }
-        let signed = Signed::seal(write(&fields), JOIN_REQUEST_MAX, Domain::JoinRequest, crypto, key)
-            .ok_or(JoinRequestError::Length)?;
-        Ok(Self::of(fields, signed))
-    }
-
-    /// Writes the body that a join request's signature is over, for a signer elsewhere; body and signature together are
-    /// what [`Self::parse`] reads.
-    ///
-    /// # Errors
-    /// The first field outside its bounds.
-    pub fn draft(fields: &JoinRequestFields) -> Result<Vec<u8>, JoinRequestError> {
-        check(fields)?;
-        Ok(write(fields))
-    }
-
-    /// Reads a join request; its signatures are not checked yet.
-    ///
-    /// # Errors
-    /// The first thing that is not as the format has it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, JoinRequestError> {
-        let signed = Signed::split(bytes, JOIN_REQUEST_MAX).ok_or(JoinRequestError::Length)?;
-        let fields = read(signed.body())?;
-        check(&fields)?;
-        Ok(Self::of(fields, signed))
-    }
-
-    fn of(fields: JoinRequestFields, signed: Signed) -> Self {
-        let id = RequestId::of_body(signed.body());
-        Self { fields, signed, id }
-    }
-
     /// Its name: a hash of its body.
     #[must_use]
     pub const fn id(&self) -> RequestId {
@@ -176,7 +136,15 @@ impl JoinRequest {
     }
 }
 
-signed_parts!(JoinRequest, JoinRequestFields);
+signed_object!(
+    JoinRequest(JoinRequestFields, id: RequestId::of_body) or JoinRequestError,
+    "join request" signed with "the asker's key", Domain::JoinRequest, JOIN_REQUEST_MAX
+);
+shown_by_fields!(JoinRequest);
+
+fn signer_of(fields: &JoinRequestFields) -> &[u8; 32] {
+    fields.node.as_bytes()
+}
 
 fn check(fields: &JoinRequestFields) -> Result<(), JoinRequestError> {
     if fields.name.as_ref().is_some_and(|name| !(1..=NAME_MAX).contains(&name.len()) || !is_plain(name)) {

@@ -6,7 +6,7 @@
 use crate::cbor::{CborError, Writer};
 use crate::fields::Fields;
 use crate::limits::{LOCATE_MAX, REQUEST_NONCE_LEN};
-use crate::signed::{Signed, signed_parts};
+use crate::signed::{Signed, shown_by_fields, signed_parts};
 use crate::{Crypto, Domain, NodeId, RequestId, SecretKey, WallMillis};
 
 const VERSION: u64 = 1;
@@ -102,6 +102,7 @@ impl Locate {
 }
 
 signed_parts!(Locate, LocateFields);
+shown_by_fields!(Locate);
 
 fn write(fields: &LocateFields) -> Vec<u8> {
     let mut w = Writer::with_capacity(LOCATE_MAX);

@@ -9,8 +9,8 @@ use crate::cbor::{CborError, Reader, Writer};
 use crate::fields::{Fields, is_address};
 use crate::hello::{read_attestations, write_attestations};
 use crate::limits::{ATTESTATION_MAX, ATTESTATIONS_MAX, LOCATOR_MAX, LOCATORS_MAX, PEER_RECORD_MAX};
-use crate::signed::Signed;
-use crate::{Crypto, Domain, Locator, NodeId, Roles, SecretKey, Signature, WallMillis};
+use crate::signed::{Signed, shown_by_fields, signed_object};
+use crate::{Crypto, Domain, Locator, NodeId, Roles, WallMillis};
 
 const VERSION: u64 = 1;
 
@@ -73,68 +73,9 @@ pub struct PeerRecord {
 }
 
 impl PeerRecord {
-    /// Writes and signs a peer record with the node's key.
-    ///
-    /// # Errors
-    /// The first field outside its bounds, or [`PeerRecordError::WrongKey`].
-    pub fn issue(fields: PeerRecordFields, crypto: &dyn Crypto, key: &SecretKey) -> Result<Self, PeerRecordError> {
-        check(&fields)?;
-        if key.public() != *fields.node.as_bytes() {
-            return Err(PeerRecordError::WrongKey);
-        }
-        let signed = Signed::seal(write(&fields), PEER_RECORD_MAX, Domain::PeerRecord, crypto, key)
-            .ok_or(PeerRecordError::Length)?;
-        Ok(Self { fields, signed })
-    }
-
-    /// Writes the body that a peer record's signature is over, for a signer elsewhere; body and signature together are
-    /// what [`Self::parse`] reads.
-    ///
-    /// # Errors
-    /// The first field outside its bounds.
-    pub fn draft(fields: &PeerRecordFields) -> Result<Vec<u8>, PeerRecordError> {
-        check(fields)?;
-        Ok(write(fields))
-    }
-
-    /// Reads a peer record; its signature is not checked yet.
-    ///
-    /// # Errors
-    /// The first thing that is not as the format has it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, PeerRecordError> {
-        let signed = Signed::split(bytes, PEER_RECORD_MAX).ok_or(PeerRecordError::Length)?;
-        let fields = read(signed.body())?;
-        check(&fields)?;
-        Ok(Self { fields, signed })
-    }
-
-    /// What it says.
-    #[must_use]
-    pub const fn fields(&self) -> &PeerRecordFields {
-        &self.fields
-    }
-
     /// The locators that this version can read.
     pub fn locators(&self) -> impl Iterator<Item = Locator> {
         self.fields.locators.iter().filter_map(|text| text.parse().ok())
-    }
-
-    /// What the signature is over, without the domain's prefix.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        self.signed.body()
-    }
-
-    /// The node's signature.
-    #[must_use]
-    pub const fn signature(&self) -> &Signature {
-        self.signed.signature()
-    }
-
-    /// Body and signature as they travel.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        self.signed.bytes()
     }
 
     /// Whether the node signed it.
@@ -144,10 +85,14 @@ impl PeerRecord {
     }
 }
 
-impl core::fmt::Debug for PeerRecord {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("PeerRecord").field(&self.fields).finish()
-    }
+signed_object!(
+    PeerRecord(PeerRecordFields) or PeerRecordError,
+    "peer record" signed with "the node's key", Domain::PeerRecord, PEER_RECORD_MAX
+);
+shown_by_fields!(PeerRecord);
+
+fn signer_of(fields: &PeerRecordFields) -> &[u8; 32] {
+    fields.node.as_bytes()
 }
 
 fn check(fields: &PeerRecordFields) -> Result<(), PeerRecordError> {

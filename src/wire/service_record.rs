@@ -6,8 +6,8 @@
 use crate::cbor::{CborError, Reader, Writer};
 use crate::fields::{Fields, is_plain};
 use crate::limits::{NAME_MAX, SERVICE_NODES_MAX, SERVICE_RECORD_MAX};
-use crate::signed::{Signed, signed_parts};
-use crate::{Crypto, Domain, NodeId, SecretKey, ServiceId, WallMillis};
+use crate::signed::{Signed, shown_by_fields, signed_object};
+use crate::{Crypto, Domain, NodeId, ServiceId, WallMillis};
 
 const VERSION: u64 = 1;
 
@@ -68,45 +68,6 @@ pub struct ServiceRecord {
 }
 
 impl ServiceRecord {
-    /// Writes and signs a service record with the service's key.
-    ///
-    /// # Errors
-    /// The first field outside its bounds, or [`ServiceRecordError::WrongKey`].
-    pub fn issue(
-        fields: ServiceRecordFields,
-        crypto: &dyn Crypto,
-        key: &SecretKey,
-    ) -> Result<Self, ServiceRecordError> {
-        check(&fields)?;
-        if key.public() != *fields.service.as_bytes() {
-            return Err(ServiceRecordError::WrongKey);
-        }
-        let signed = Signed::seal(write(&fields), SERVICE_RECORD_MAX, Domain::ServiceRecord, crypto, key)
-            .ok_or(ServiceRecordError::Length)?;
-        Ok(Self { fields, signed })
-    }
-
-    /// Writes the body that a service record's signature is over, for a signer elsewhere; body and signature together
-    /// are what [`Self::parse`] reads.
-    ///
-    /// # Errors
-    /// The first field outside its bounds.
-    pub fn draft(fields: &ServiceRecordFields) -> Result<Vec<u8>, ServiceRecordError> {
-        check(fields)?;
-        Ok(write(fields))
-    }
-
-    /// Reads a service record; its signature is not checked yet.
-    ///
-    /// # Errors
-    /// The first thing that is not as the format has it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ServiceRecordError> {
-        let signed = Signed::split(bytes, SERVICE_RECORD_MAX).ok_or(ServiceRecordError::Length)?;
-        let fields = read(signed.body())?;
-        check(&fields)?;
-        Ok(Self { fields, signed })
-    }
-
     /// Whether `node` is one of those that serve it.
     #[must_use]
     pub fn is_served_by(&self, node: &NodeId) -> bool {
@@ -120,7 +81,15 @@ impl ServiceRecord {
     }
 }
 
-signed_parts!(ServiceRecord, ServiceRecordFields);
+signed_object!(
+    ServiceRecord(ServiceRecordFields) or ServiceRecordError,
+    "service record" signed with "the service's key", Domain::ServiceRecord, SERVICE_RECORD_MAX
+);
+shown_by_fields!(ServiceRecord);
+
+fn signer_of(fields: &ServiceRecordFields) -> &[u8; 32] {
+    fields.service.as_bytes()
+}
 
 fn check(fields: &ServiceRecordFields) -> Result<(), ServiceRecordError> {
     if fields.number == 0 {

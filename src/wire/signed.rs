@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::limits::SIGNATURE_LEN;
 use crate::{Crypto, Domain, SecretKey, Signature};
 
-/// The methods that every signed object has beside `issue`, `parse` and `verify`; its fields are `fields` and `signed`.
+/// What can be read of every signed object; its fields are `fields` and `signed`.
 macro_rules! signed_parts {
     ($name:ident, $fields:ident) => {
         impl $name {
@@ -35,7 +35,13 @@ macro_rules! signed_parts {
                 self.signed.bytes()
             }
         }
+    };
+}
+pub(crate) use signed_parts;
 
+/// Shows a signed object as what it says.
+macro_rules! shown_by_fields {
+    ($name:ident) => {
         impl core::fmt::Debug for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_tuple(stringify!($name)).field(&self.fields).finish()
@@ -43,7 +49,63 @@ macro_rules! signed_parts {
         }
     };
 }
-pub(crate) use signed_parts;
+pub(crate) use shown_by_fields;
+
+/// `issue`, `draft`, `parse` and the [`signed_parts`] of an object whose fields have bounds.
+///
+/// Around it stand, for the fields, `check`, `write`, `read` and `signer_of`; its error has `Length` and `WrongKey`.
+/// An object with a name made of its body says so: `name: function of the body`.
+macro_rules! signed_object {
+    (
+        $name:ident($fields:ident $(, $id:ident: $id_of:path)?) or $error:ident,
+        $what:literal signed with $key:literal, $domain:expr, $max:expr
+    ) => {
+        impl $name {
+            #[doc = concat!("Writes and signs a ", $what, " with ", $key, ".")]
+            ///
+            /// # Errors
+            #[doc = concat!("The first field outside its bounds, or [`", stringify!($error), "::WrongKey`].")]
+            /// Signatures among the fields are not checked.
+            pub fn issue(fields: $fields, crypto: &dyn $crate::Crypto, key: &$crate::SecretKey) -> Result<Self, $error> {
+                check(&fields)?;
+                if key.public() != *signer_of(&fields) {
+                    return Err($error::WrongKey);
+                }
+                let signed = $crate::signed::Signed::seal(write(&fields), $max, $domain, crypto, key);
+                Ok(Self::of(fields, signed.ok_or($error::Length)?))
+            }
+
+            #[doc = concat!("Writes the body that a ", $what, "'s signature is over, for a signer elsewhere;")]
+            /// body and signature together are what [`Self::parse`] reads.
+            ///
+            /// # Errors
+            /// The first field outside its bounds.
+            pub fn draft(fields: &$fields) -> Result<Vec<u8>, $error> {
+                check(fields)?;
+                Ok(write(fields))
+            }
+
+            #[doc = concat!("Reads a ", $what, "; no signature is checked yet.")]
+            ///
+            /// # Errors
+            /// The first thing that is not as the format has it.
+            pub fn parse(bytes: &[u8]) -> Result<Self, $error> {
+                let signed = $crate::signed::Signed::split(bytes, $max).ok_or($error::Length)?;
+                let fields = read(signed.body())?;
+                check(&fields)?;
+                Ok(Self::of(fields, signed))
+            }
+
+            fn of(fields: $fields, signed: $crate::signed::Signed) -> Self {
+                $(let $id = $id_of(signed.body());)?
+                Self { fields, signed $(, $id)? }
+            }
+        }
+
+        $crate::signed::signed_parts!($name, $fields);
+    };
+}
+pub(crate) use signed_object;
 
 /// Body and signature in one buffer.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use crate::cbor::{CborError, Writer};
 use crate::fields::Fields;
 use crate::limits::SUCCESSOR_MAX;
-use crate::signed::{Signed, signed_parts};
+use crate::signed::{Signed, shown_by_fields, signed_object};
 use crate::{Crypto, Domain, NodeId, SecretKey, Signature, WallMillis};
 
 const VERSION: u64 = 1;
@@ -65,41 +65,6 @@ impl Successor {
         crypto.sign(new, Domain::Successor, &Self::consent_body(old, &NodeId::new(new.public()), issued))
     }
 
-    /// Writes and signs a successor with the old key.
-    ///
-    /// # Errors
-    /// The first field outside its bounds, or [`SuccessorError::WrongKey`]. The consent is not checked.
-    pub fn issue(fields: SuccessorFields, crypto: &dyn Crypto, key: &SecretKey) -> Result<Self, SuccessorError> {
-        check(&fields)?;
-        if key.public() != *fields.old.as_bytes() {
-            return Err(SuccessorError::WrongKey);
-        }
-        let signed = Signed::seal(write(&fields), SUCCESSOR_MAX, Domain::Successor, crypto, key)
-            .ok_or(SuccessorError::Length)?;
-        Ok(Self { fields, signed })
-    }
-
-    /// Writes the body that a successor's signature is over, for a signer elsewhere; body and signature together are
-    /// what [`Self::parse`] reads.
-    ///
-    /// # Errors
-    /// The first field outside its bounds.
-    pub fn draft(fields: &SuccessorFields) -> Result<Vec<u8>, SuccessorError> {
-        check(fields)?;
-        Ok(write(fields))
-    }
-
-    /// Reads a successor; its signatures are not checked yet.
-    ///
-    /// # Errors
-    /// The first thing that is not as the format has it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, SuccessorError> {
-        let signed = Signed::split(bytes, SUCCESSOR_MAX).ok_or(SuccessorError::Length)?;
-        let fields = read(signed.body())?;
-        check(&fields)?;
-        Ok(Self { fields, signed })
-    }
-
     /// Whether the old key signed it and the new key consented.
     #[must_use]
     pub fn verify(&self, crypto: &dyn Crypto) -> bool {
@@ -109,7 +74,15 @@ impl Successor {
     }
 }
 
-signed_parts!(Successor, SuccessorFields);
+signed_object!(
+    Successor(SuccessorFields) or SuccessorError,
+    "successor" signed with "the old key", Domain::Successor, SUCCESSOR_MAX
+);
+shown_by_fields!(Successor);
+
+fn signer_of(fields: &SuccessorFields) -> &[u8; 32] {
+    fields.old.as_bytes()
+}
 
 fn check(fields: &SuccessorFields) -> Result<(), SuccessorError> {
     if fields.old == fields.new { Err(SuccessorError::SameKey) } else { Ok(()) }
