@@ -21,7 +21,6 @@ pub(crate) async fn send(State(app): State<App>, Path(text): Path<String>, param
     let life = params.millis("life_ms")?;
     let to = recipient(&text)?;
     let payload = payload(body).await?;
-    check_len(&payload)?;
     // Before sending, so that no news is missed.
     let outcomes = app.node.outcomes();
     let id = app.node.send(to, payload, life).await?;
@@ -30,19 +29,19 @@ pub(crate) async fn send(State(app): State<App>, Path(text): Path<String>, param
 }
 
 async fn payload(body: Body) -> Result<Bytes, ApiError> {
-    if !body.is_json() {
-        return body.bytes().await;
-    }
-    let given: PayloadView = parse(&body.bytes().await?)?;
-    let cause = "a message has either `payload` (text) or `payload_b64` (padded base64)";
-    given.bytes().ok_or_else(|| ApiError::new(Code::BadRequest, cause))
+    if body.is_json() { given(&parse(&body.bytes().await?)?) } else { checked(body.bytes().await?) }
 }
 
-fn check_len(payload: &Bytes) -> Result<(), ApiError> {
+fn given(payload: &PayloadView) -> Result<Bytes, ApiError> {
+    let cause = "a message has either `payload` (text) or `payload_b64` (padded base64)";
+    payload.bytes().ok_or_else(|| ApiError::new(Code::BadRequest, cause)).and_then(checked)
+}
+
+fn checked(payload: Bytes) -> Result<Bytes, ApiError> {
     if payload.len() > ENTRY_MAX {
         return Err(ApiError::new(Code::TooLarge, format!("{} bytes; a message holds {ENTRY_MAX}", payload.len())));
     }
-    Ok(())
+    Ok(payload)
 }
 
 /// The body of `POST /v1/send`.
@@ -59,9 +58,7 @@ pub(crate) async fn send_many(State(app): State<App>, params: Params, body: Body
     let patience = Patience::of(&params)?;
     let life = params.millis("life_ms")?;
     let ToMany { to, payload } = body.json().await?;
-    let cause = "a message has either `payload` (text) or `payload_b64` (padded base64)";
-    let payload = payload.bytes().ok_or_else(|| ApiError::new(Code::BadRequest, cause))?;
-    check_len(&payload)?;
+    let payload = given(&payload)?;
     let nodes: Vec<(String, NodeId)> =
         to.into_iter().map(|text| recipient(&text).map(|node| (text, node))).collect::<Result<_, _>>()?;
     // Before sending, so that no news is missed.
