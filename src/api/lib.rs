@@ -1,8 +1,9 @@
 //! The local HTTP surface of a node on a Unix socket.
 //!
 //! [`Door`] makes the socket and judges who may come in, [`serve`] answers: groups, publishing, streams of server-sent
-//! events, a WebSocket for both directions, the inbox, and looking. Shapes of JSON, error codes and cursors are public, so that a client in Rust need not
-//! write them again. Reads and writes only through the node's handle; the network is not its business.
+//! events, a WebSocket for both directions, the inbox, and looking. Shapes of JSON, error codes and cursors are public,
+//! so that a client in Rust need not write them again. Reads and writes only through the node's handle; the network is
+//! not its business.
 
 mod access;
 pub mod base64;

@@ -52,10 +52,11 @@ pub fn rotate(home: &Home, now: WallMillis) -> Result<Rotated, KeyFileError> {
     Ok(Rotated { old: old.node_id(), new: new.node_id(), old_file, successor_file })
 }
 
-/// The record that names this identity as the successor of another; `None` when there is none.
+/// The record that names this identity as the successor of another; `None` when there is none, or one that names another
+/// identity or is not signed.
 ///
 /// # Errors
-/// [`KeyFileError`] when there is a file that is none, or that names another identity.
+/// [`KeyFileError`] when there is a file that is no such record.
 pub fn load_successor(file: &Path, identity: &Identity) -> Result<Option<Successor>, KeyFileError> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,

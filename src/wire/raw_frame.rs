@@ -1,7 +1,7 @@
 //! A frame before its body is parsed: what transports move and the core reads.
 //!
-//! On a stream a frame is cut into fragments (`docs/spec/frames.md`: at most 16 KiB, lanes interleaved); cutting and joining is the
-//! transports' business (`crosscast-transport`), so everything above sees whole frames.
+//! On a stream a frame is cut into fragments (`docs/spec/frames.md`: at most 16 KiB, lanes interleaved); cutting and
+//! joining is the transports' business (`crosscast-transport`), so everything above sees whole frames.
 
 use bytes::Bytes;
 

@@ -189,7 +189,7 @@ pub struct PeerDetail {
     pub node: String,
     /// Each run of it that is linked, over its preferred link.
     pub instances: Vec<PeerJson>,
-    /// Groups that flow over its links, by GroupId; at most 256.
+    /// Groups that flow over its links, by GroupId: of the first 256 here that flow over any link.
     pub groups: Vec<String>,
 }
 

@@ -1,9 +1,9 @@
 //! Fifo order and visible gaps: which committed message may be shown now, and which waits for an earlier one.
 //!
 //! Per (sender, instance) the next expected number is known. A message that comes early is held back; when the missing
-//! ones come it is released in order, and when they do not come in time it is released with a gap mark (protocol
-//! section 8). The first message seen of an instance that ran before this node joined waits only briefly: what came
-//! before it may be history that nobody keeps. A message below the expected number is late: stored and forwarded, no longer shown.
+//! ones come it is released in order, and when they do not come in time it is released with a gap mark. The first
+//! message seen of an instance that ran before this node joined waits only briefly: what came before it may be history
+//! that nobody keeps. A message below the expected number is late: stored and forwarded, no longer shown.
 
 use std::collections::BTreeMap;
 

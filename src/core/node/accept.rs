@@ -1,9 +1,9 @@
 //! A message from a link through the gates, cheapest first, to its commit: the order of `docs/spec/gates.md`.
 //!
 //! Bounds were checked by parsing. Then: known `to`, time, seen (read only), replay window (read only), policy, budgets
-//! of sender and origin (read only), signature and payload hash as one effect, and only then anything is written. Copies
-//! of a message that is being checked wait aside: a forger who sends the right header first cannot make the real one go
-//! unheard.
+//! of sender and origin (read only), signature and payload hash as one effect, and only then anything is written.
+//! Copies of a message that is being checked wait aside: a forger who sends the right header first cannot make the real
+//! one go unheard.
 
 use crosscast_port::LinkId;
 use crosscast_wire::{Destination, Domain, GroupId, Header, Hop, Message, MessageId, PathKind, RefuseCode, frame};
