@@ -18,8 +18,11 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Now {
-        let mono = Instant(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX));
-        Now { mono, wall: WallMillis(wall_millis()) }
+        Now { mono: self.mono(), wall: WallMillis(wall_millis()) }
+    }
+
+    pub(crate) fn mono(&self) -> Instant {
+        Instant(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
     /// A point of the core's time on the runtime's clock.

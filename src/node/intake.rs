@@ -130,8 +130,16 @@ impl Intake {
     }
 
     /// Lists a publisher; the caller makes sure that it is listed at most once.
-    pub(crate) fn publisher(&self, cell: Arc<PublisherCell>) -> Result<(), Error> {
-        self.add(|batch| batch.publishers.push(cell))
+    ///
+    /// First lets `here` do what the driver would do; when that is false, the driver is woken.
+    pub(crate) fn publisher(&self, cell: Arc<PublisherCell>, here: impl FnOnce() -> bool) -> Result<(), Error> {
+        let waker = self.put(|batch| batch.publishers.push(cell))?;
+        if here() {
+            self.hand_back(waker)
+        } else {
+            wake(waker)
+        }
+        Ok(())
     }
 
     /// Leaves results of a thread and empties the list; they fall on the floor when the node has stopped.
@@ -161,11 +169,16 @@ impl Intake {
             }
             return false;
         }
-        std::mem::swap(&mut waiting.batch, into);
         drop(waiting);
+        self.take_now(into);
+        true
+    }
+
+    /// Takes everything that waits, into an empty batch.
+    pub(crate) fn take_now(&self, into: &mut Batch) {
+        std::mem::swap(&mut lock(&self.waiting).batch, into);
         let asks = into.asks.iter().filter(|ask| !matches!(ask, Ask::Publish(_))).count();
         self.asks.add_permits(asks);
-        true
     }
 
     /// Refuses everything from now on and drops what waits, so that everyone who waits for an answer hears of it.
@@ -178,16 +191,29 @@ impl Intake {
     }
 
     fn add(&self, add: impl FnOnce(&mut Batch)) -> Result<(), Error> {
-        let waker = {
-            let mut waiting = lock(&self.waiting);
-            if waiting.stopped {
-                return Err(Error::Stopped);
-            }
-            add(&mut waiting.batch);
-            waiting.driver.take()
-        };
-        wake(waker);
+        wake(self.put(add)?);
         Ok(())
+    }
+
+    /// Adds something, and takes the driver's waker, if it sleeps.
+    fn put(&self, add: impl FnOnce(&mut Batch)) -> Result<Option<Waker>, Error> {
+        let mut waiting = lock(&self.waiting);
+        if waiting.stopped {
+            return Err(Error::Stopped);
+        }
+        add(&mut waiting.batch);
+        Ok(waiting.driver.take())
+    }
+
+    /// Lets the driver sleep on, unless something came for it meanwhile.
+    fn hand_back(&self, waker: Option<Waker>) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.batch.is_empty() && !self.is_abandoned() {
+            waiting.driver = waiting.driver.take().or(waker);
+        } else {
+            drop(waiting);
+            wake(waker);
+        }
     }
 }
 

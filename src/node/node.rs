@@ -15,6 +15,7 @@ use crosscast_wire::{
 };
 use tokio::sync::{broadcast, oneshot};
 
+use crate::driver::Wheel;
 use crate::intake::{Ask, Intake, ListenAnswer};
 use crate::publish::{PublishAnswer, PublishAsk, TrackerCell, life_ms};
 use crate::publisher::{PublisherCell, cost};
@@ -36,6 +37,7 @@ pub struct Node {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) intake: Arc<Intake>,
+    pub(crate) wheel: Arc<Wheel>,
     pub(crate) node: NodeId,
     pub(crate) instance: Instance,
     pub(crate) name: Mutex<String>,
@@ -83,6 +85,10 @@ impl Node {
 
     pub(crate) fn intake(&self) -> &Intake {
         &self.shared.intake
+    }
+
+    pub(crate) fn wheel(&self) -> &Wheel {
+        &self.shared.wheel
     }
 
     /// This node's key.

@@ -1,15 +1,18 @@
 //! Publishing many entries in a row without waiting for each answer.
 //!
 //! Entries gather in a cell shared with the driver, which takes all that wait in one go: no message between tasks per
-//! entry, one wake-up per batch. The cell is bounded by what it holds and by what the core has not yet accepted.
+//! entry, one wake-up per batch. An entry that comes alone does not even wait for the wake-up: its publisher makes the
+//! driver's turn itself. The cell is bounded by what it holds and by what the core has not yet accepted.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use crosscast_core::Instant;
 use crosscast_wire::{Class, Entry, GroupId, MessageId};
 
+use crate::clock::Clock;
 use crate::intake::ENTRY_COST;
 use crate::publish::{PublishAnswer, PublishAsk};
 use crate::work::lock;
@@ -23,6 +26,10 @@ const CHUNK_ENTRIES: usize = 256;
 const CHUNK_BYTES: usize = 60 * 1024;
 /// What an entry weighs in a message beside its payload, in bytes: as the core counts.
 const CHUNK_ENTRY_OVERHEAD: usize = 8;
+
+/// Time without an entry after which one comes alone, in microseconds. 250: about what signing, committing and sending one takes its
+/// publisher, so that it never spends more than half of its time on that.
+const ALONE_US: u64 = 250;
 
 /// A fast way to publish to one group; entries keep their order.
 #[derive(Debug)]
@@ -90,7 +97,8 @@ impl Publisher {
     }
 
     fn poll_push(&self, cx: &Context<'_>, entry: &mut Option<Entry>) -> Poll<Result<(), Error>> {
-        let announce = {
+        let now = self.cell.clock.mono();
+        let (announce, alone) = {
             let mut state = lock(&self.cell.state);
             if let Some(error) = state.take_error() {
                 return Poll::Ready(Err(error));
@@ -103,10 +111,10 @@ impl Publisher {
                 state.cost = state.cost.saturating_add(cost(&entry));
                 state.queue.push_back(entry);
             }
-            !std::mem::replace(&mut state.listed, true)
+            (!std::mem::replace(&mut state.listed, true), state.calm.is_alone(now))
         };
         if announce {
-            self.node.intake().publisher(Arc::clone(&self.cell))?;
+            self.node.intake().publisher(Arc::clone(&self.cell), || alone && self.node.wheel().turn_here())?;
         }
         Poll::Ready(Ok(()))
     }
@@ -123,6 +131,7 @@ pub(crate) struct PublisherCell {
     pub(crate) group: GroupId,
     pub(crate) class: Class,
     pub(crate) life_ms: Option<u64>,
+    clock: Clock,
     state: Mutex<PublisherState>,
 }
 
@@ -138,6 +147,24 @@ struct PublisherState {
     refused: Option<Error>,
     stopped: bool,
     waker: Option<Waker>,
+    calm: Calm,
+}
+
+/// Whether entries come one by one, or in bursts that are better gathered.
+#[derive(Debug, Default)]
+struct Calm {
+    last: Option<Instant>,
+    /// Whether the last entry came alone.
+    was_alone: bool,
+}
+
+impl Calm {
+    /// Notes an entry; whether it and the one before came alone: one that does may be the first of a burst.
+    fn is_alone(&mut self, now: Instant) -> bool {
+        let alone = self.last.is_none_or(|last| now.micros_since(last) >= ALONE_US);
+        self.last = Some(now);
+        std::mem::replace(&mut self.was_alone, alone) && alone
+    }
 }
 
 impl PublisherState {
@@ -149,7 +176,7 @@ impl PublisherState {
 impl PublisherCell {
     pub(crate) fn new(group: GroupId, options: PublishOptions) -> Self {
         let life_ms = crate::publish::life_ms(options.life);
-        Self { group, class: options.class, life_ms, state: Mutex::default() }
+        Self { group, class: options.class, life_ms, clock: Clock::start(), state: Mutex::default() }
     }
 
     /// Takes one command's worth of entries and what they cost; `None` when none waits, and then the publisher will

@@ -16,7 +16,7 @@ use tokio::sync::broadcast;
 
 use crate::clock::Clock;
 use crate::crypto::{CryptoPool, NodeCrypto};
-use crate::driver::{self, Parts};
+use crate::driver::{Parts, Wheel};
 use crate::error::listen_words;
 use crate::intake::Intake;
 use crate::keyfile::{Identity, KeyFileError};
@@ -247,7 +247,8 @@ impl Builder {
         let identity = self.load_identity()?;
         let store = self.store_source();
         let (parts, shared) = self.parts(identity, store, schemes).await?;
-        tokio::spawn(Box::pin(driver::run(parts)));
+        let wheel = Arc::clone(&shared.wheel);
+        tokio::spawn(async move { wheel.run(parts).await });
         let node = Node::from_shared(shared);
         match bring_up(&node, listen, attach).await {
             Ok(()) => Ok(node),
@@ -293,6 +294,7 @@ impl Builder {
         }
     }
 
+    /// What the driver is made of, and what the handles share.
     async fn parts(
         self,
         identity: Identity,
@@ -325,20 +327,31 @@ impl Builder {
         };
         let core = crosscast_core::Node::new(config, recovered, clock.now());
         let (notices, outcomes) = (broadcast::Sender::new(NOTICES_KEPT), broadcast::Sender::new(OUTCOMES_KEPT));
-        let shared = Shared {
+        let failed = Arc::default();
+        let (weak_notices, weak_outcomes) = (notices.downgrade(), outcomes.downgrade());
+        let pool = self.pool.unwrap_or_else(CryptoPool::for_this_machine);
+        let parts = Parts {
+            core,
+            clock,
             intake: Arc::clone(&intake),
+            crypto: pool.hand(identity.into_key(), Arc::clone(&intake)),
+            store,
+            transports: self.transports,
+            failed: Arc::clone(&failed),
+            notices,
+            outcomes,
+        };
+        let shared = Shared {
+            intake,
+            wheel: Arc::default(),
             node,
             instance,
             name: self.name.into(),
             schemes,
-            notices: notices.downgrade(),
-            outcomes: outcomes.downgrade(),
-            failed: Arc::default(),
+            notices: weak_notices,
+            outcomes: weak_outcomes,
+            failed,
         };
-        let pool = self.pool.unwrap_or_else(CryptoPool::for_this_machine);
-        let crypto = pool.hand(identity.into_key(), Arc::clone(&intake));
-        let (transports, failed) = (self.transports, Arc::clone(&shared.failed));
-        let parts = Parts { core, clock, intake, crypto, store, transports, failed, notices, outcomes };
         Ok((parts, Arc::new(shared)))
     }
 }

@@ -137,15 +137,18 @@ impl LinkPort {
     pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), PortClosed>> {
         let parked = {
             let mut state = lock(&self.cell.state);
-            state.reader = Some(cx.waker().clone());
             if state.cut || self.board.is_closed() {
                 return Poll::Ready(Err(PortClosed));
             }
-            if state.inbox_bytes >= LINK_SHARE_BYTES {
-                return Poll::Pending;
-            }
-            if !self.board.is_full() {
+            let has_share = state.inbox_bytes < LINK_SHARE_BYTES;
+            if has_share && !self.board.is_full() {
+                // Whoever has room does not wait for it: it is not to be woken with every turn.
+                state.reader = None;
                 return Poll::Ready(Ok(()));
+            }
+            state.reader = Some(cx.waker().clone());
+            if !has_share {
+                return Poll::Pending;
             }
             std::mem::replace(&mut state.parked, true)
         };

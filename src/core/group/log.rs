@@ -48,6 +48,8 @@ pub(crate) struct Log {
     ids: BTreeMap<MessageId, LogPos>,
     released: BTreeMap<LogPos, LogPos>,
     trimmed: LogPos,
+    /// Entries before the first that is not freed, when that is known.
+    freed: Option<usize>,
     bytes: u64,
     kept: u64,
     /// Highest release position freed: a reader before it has missed something.
@@ -68,6 +70,7 @@ impl Log {
             self.kept = self.kept.saturating_add(1);
         } else {
             self.trimmed = self.trimmed.max(entry.pos);
+            self.freed = None;
             self.lost_released = self.lost_released.max(entry.released.unwrap_or_default());
         }
         self.ids.insert(entry.id, entry.pos);
@@ -93,7 +96,12 @@ impl Log {
     }
 
     fn place(&self, pos: LogPos) -> usize {
-        self.entries.partition_point(|entry| entry.pos < pos)
+        // The newest is asked for most, and a search through a long log misses the cache at every step.
+        match self.entries.back() {
+            Some(last) if last.pos < pos => self.entries.len(),
+            Some(last) if last.pos == pos => self.entries.len().saturating_sub(1),
+            Some(_) | None => self.entries.partition_point(|entry| entry.pos < pos),
+        }
     }
 
     fn find_mut(&mut self, pos: LogPos) -> Option<&mut LogEntry> {
@@ -152,8 +160,9 @@ impl Log {
     /// Frees the oldest entries while each of them `goes`, given the bytes and the entries kept.
     fn free_while(&mut self, goes: impl Fn(&LogEntry, u64, u64) -> bool) -> Option<LogPos> {
         let mut freed = None;
-        let start = self.entries.partition_point(|entry| entry.pos <= self.trimmed);
-        for entry in self.entries.range_mut(start..) {
+        let start = self.freed.unwrap_or_else(|| self.entries.partition_point(|entry| entry.pos <= self.trimmed));
+        let mut count = start;
+        for entry in self.entries.range_mut(start.min(self.entries.len())..) {
             if !goes(entry, self.bytes, self.kept) {
                 break;
             }
@@ -163,7 +172,9 @@ impl Log {
             self.trimmed = entry.pos;
             self.lost_released = self.lost_released.max(entry.released.unwrap_or_default());
             freed = Some(entry.pos);
+            count = count.saturating_add(1);
         }
+        self.freed = Some(count);
         freed
     }
 
@@ -180,6 +191,7 @@ impl Log {
                 break;
             }
             let Some(entry) = self.entries.pop_front() else { break };
+            self.freed = self.freed.and_then(|freed| freed.checked_sub(1));
             self.ids.remove(&entry.id);
             if let Some(released) = entry.released {
                 self.released.remove(&released);
@@ -197,6 +209,7 @@ impl Log {
             entry.len = 0;
         }
         self.trimmed = self.trimmed.max(through);
+        self.freed = None;
     }
 
     /// The newest position.
@@ -235,6 +248,24 @@ mod tests {
             });
         }
         log
+    }
+
+    #[test]
+    fn trimming_goes_on_where_it_stopped_whatever_was_forgotten_or_freed_between() {
+        let mut all = log(&(1..=20).map(Some).collect::<Vec<_>>());
+        assert_eq!(all.trim(1_900, WallMillis(0)), Some(LogPos(4)), "down to seven eighths");
+        assert_eq!(all.forget(WallMillis(3)), Some(LogPos(2)));
+        assert_eq!(all.trim(9_999, WallMillis(6)), Some(LogPos(5)));
+        assert_eq!(all.forget(WallMillis(100)), Some(LogPos(5)), "no further than what is freed");
+        assert_eq!(all.weight(), (15, 1_500));
+        all.trim_through(LogPos(8));
+        assert_eq!(all.trim(9_999, WallMillis(10)), Some(LogPos(9)));
+        assert_eq!((all.weight(), all.last()), ((11, 1_100), LogPos(20)));
+        assert_eq!(all.find(LogPos(20)).map(|entry| entry.pos), Some(LogPos(20)));
+        assert_eq!(all.find(LogPos(10)).map(|entry| entry.pos), Some(LogPos(10)));
+        assert!(all.find(LogPos(21)).is_none() && all.find(LogPos(2)).is_none());
+        assert_eq!(all.trim(9_999, WallMillis(100)), Some(LogPos(20)));
+        assert_eq!(all.weight(), (0, 0));
     }
 
     #[test]

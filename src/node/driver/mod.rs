@@ -9,8 +9,9 @@ mod line;
 mod timer;
 mod turn;
 
+use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use crate::crypto::CryptoHand;
 use crate::intake::{Batch, Intake};
 use crate::node::FailedTransports;
 use crate::store_thread::StoreHand;
+use crate::work::lock;
 
 /// How long transports may take to end after their ports have closed.
 const TRANSPORT_END: Duration = Duration::from_secs(2);
@@ -46,18 +48,74 @@ pub(crate) struct Parts {
     pub(crate) outcomes: broadcast::Sender<Outcome>,
 }
 
-/// Runs a node until it is stopped or abandoned.
-pub(crate) async fn run(parts: Parts) {
-    let mut driver = Driver::new(parts);
-    while !driver.is_done() {
-        let waited = driver.wait().await;
-        driver.turn();
-        if !waited {
-            // The links of a single-threaded runtime get their turn, and more piles up for the next batch.
-            tokio::task::yield_now().await;
+/// The driver, as its task and the node's publishers share it; empty before the task runs and when the node has stopped.
+#[derive(Default)]
+pub(crate) struct Wheel(Mutex<Option<Driver>>);
+
+impl fmt::Debug for Wheel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wheel(..)")
+    }
+}
+
+impl Wheel {
+    /// Runs a node until it is stopped or abandoned.
+    pub(crate) async fn run(&self, parts: Parts) {
+        *lock(&self.0) = Some(Driver::new(parts));
+        // However the task ends, the driver goes with it, and with the driver its links and its hold on the store.
+        let end = End(self);
+        loop {
+            let mut waited = false;
+            let done = poll_fn(|cx| self.poll_turn(cx, &mut waited)).await;
+            if done {
+                break;
+            }
+            if !waited {
+                // The links of a single-threaded runtime get their turn, and more piles up for the next batch.
+                tokio::task::yield_now().await;
+            }
+        }
+        if let Some(driver) = end.take() {
+            driver.finish().await;
         }
     }
-    driver.finish().await;
+
+    /// A turn, once there is something to do; whether it was the last.
+    fn poll_turn(&self, cx: &mut Context<'_>, waited: &mut bool) -> Poll<bool> {
+        let mut driver = lock(&self.0);
+        let Some(driver) = driver.as_mut() else { return Poll::Ready(true) };
+        if driver.poll_ready(cx).is_pending() {
+            *waited = true;
+            return Poll::Pending;
+        }
+        driver.turn();
+        driver.set_timer();
+        Poll::Ready(driver.is_done())
+    }
+
+    /// Makes a turn here and now, for what lies at the intake, unless one is being made; false when the task has to.
+    ///
+    /// A lone entry is signed, written down and on its way before its publisher goes on: waking the task takes longer than
+    /// all of that, and on a busy machine of two cores wakes both of its runtime's threads.
+    pub(crate) fn turn_here(&self) -> bool {
+        let Ok(mut driver) = self.0.try_lock() else { return false };
+        driver.as_mut().is_some_and(Driver::turn_aside)
+    }
+}
+
+/// Empties the wheel when dropped.
+struct End<'a>(&'a Wheel);
+
+impl End<'_> {
+    fn take(&self) -> Option<Driver> {
+        lock(&self.0.0).take()
+    }
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
 }
 
 /// What the core asked for in this turn.
@@ -136,18 +194,6 @@ impl Driver {
         }
     }
 
-    /// Waits until there is something to do; false when there was already.
-    async fn wait(&mut self) -> bool {
-        let mut waited = false;
-        poll_fn(|cx| {
-            let ready = self.poll_ready(cx);
-            waited |= ready.is_pending();
-            ready
-        })
-        .await;
-        waited
-    }
-
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut ready = std::mem::take(&mut self.more);
         ready |= self.intake.take(cx, &mut self.batch);
@@ -162,6 +208,17 @@ impl Driver {
         }
         ready |= self.timer.poll(cx);
         if ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// A turn outside of the task; false when the task has something left to do.
+    fn turn_aside(&mut self) -> bool {
+        if self.phase != Phase::Running {
+            return false;
+        }
+        self.intake.take_now(&mut self.batch);
+        self.turn();
+        // The alarm belongs to the task: only there can it be heard.
+        !self.more && self.timer.rings_by(self.alarms())
     }
 
     fn is_done(&mut self) -> bool {

@@ -20,6 +20,11 @@ pub(super) struct Timer {
 }
 
 impl Timer {
+    /// Whether it rings at the earliest of these times, or before.
+    pub(super) fn rings_by(&self, times: [Option<Instant>; 2]) -> bool {
+        times.into_iter().flatten().min().is_none_or(|at| self.set_for.is_some_and(|set| set <= at))
+    }
+
     /// Rings at the earliest of these times, or before.
     pub(super) fn set(&mut self, clock: &Clock, times: [Option<Instant>; 2]) {
         let stop = self.stop_by.as_ref().map(|(at, _)| *at);

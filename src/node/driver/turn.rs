@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crosscast_core::{Command, Input, Output};
+use crosscast_core::{Command, Input, Instant, Output};
 use crosscast_port::{LinkId, ListenError, Report, Request};
 
 use super::desk::Pending;
@@ -33,7 +33,6 @@ impl Driver {
         self.check_stop();
         self.settle();
         self.hand_out();
-        self.set_timer();
     }
 
     /// Feeds one thing in and sorts what comes out.
@@ -230,9 +229,13 @@ impl Driver {
         self.desk.wake_readers();
     }
 
-    fn set_timer(&mut self) {
-        let core = self.core.poll_timeout().map(|(at, _)| at);
-        self.timer.set(&self.clock, [core, self.line.retry_at()]);
+    pub(super) fn set_timer(&mut self) {
+        self.timer.set(&self.clock, self.alarms());
+    }
+
+    /// When there is something to do next.
+    pub(super) fn alarms(&self) -> [Option<Instant>; 2] {
+        [self.core.poll_timeout().map(|(at, _)| at), self.line.retry_at()]
     }
 
     fn check_stop(&mut self) {
