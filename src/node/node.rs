@@ -1,26 +1,22 @@
 //! The handle to a running node.
 //!
 //! Cheap to clone; the node runs until [`Node::shutdown`], or until the last handle, subscription and publisher is gone.
-//! Calls leave what they want at the driver's intake and wait for its answer; none of them blocks a thread.
+//! Calls leave what they want at the driver's intake and wait for its answer; none of them blocks a thread. Those about
+//! rights, unicast and the upkeep of a running daemon are in `rights.rs`, `unicast.rs` and `upkeep.rs`.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use crosscast_core::{Command, GroupView, InviteOptions, PeerView, Refusal, Reply, Revoked, Since, Source, Status};
-use crosscast_port::LogPos;
+use crosscast_core::{Command, GroupView, PeerView, Refusal, Reply, Since, Source, Status};
 use crosscast_transport::TransportError;
-use crosscast_wire::{
-    Entry, GroupId, Instance, Locator, MessageId, NodeId, PathKind, PathReason, Policy, Scheme, Ticket,
-};
+use crosscast_wire::{Entry, GroupId, Instance, Locator, NodeId, PathKind, PathReason, Policy, Scheme, Ticket};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::driver::Wheel;
 use crate::intake::{Ask, Intake, ListenAnswer};
 use crate::publish::{PublishAnswer, PublishAsk, TrackerCell, life_ms};
 use crate::publisher::{PublisherCell, cost};
-use crate::reach;
-use crate::rights::{Grant, Granted};
 use crate::work::lock;
 use crate::{
     Builder, Error, Notices, Outcomes, PublishOptions, Published, Publisher, Submitted, SubmittedTracked, Subscription,
@@ -141,60 +137,6 @@ impl Node {
         self.done(Command::LeaveGroup { group }).await
     }
 
-    /// Makes a ticket for a group; without locators it names the places this node listens on.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when the group is not one of this node's.
-    pub async fn invite(&self, group: GroupId, locators: Vec<Locator>) -> Result<String, Error> {
-        self.invite_with(group, InviteOptions { locators, ..InviteOptions::default() }).await
-    }
-
-    /// Makes a ticket of a certain kind for a group; without locators it names the places this node listens on.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when the group is not one of this node's, or its rights do not cover it.
-    pub async fn invite_with(&self, group: GroupId, mut options: InviteOptions) -> Result<String, Error> {
-        if options.locators.is_empty() {
-            options.locators = reach::dialable(&self.status().await?.listen, self.node_id());
-        }
-        self.query(Command::Invite { group, options }, |reply| {
-            if let Reply::Ticket(ticket) = reply { Some(ticket.to_text()) } else { None }
-        })
-        .await
-    }
-
-    /// Gives a node rights in a group of capabilities; it gets them at once when it can be reached, else when it asks.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when this node may not.
-    pub async fn grant(&self, group: GroupId, grant: Grant) -> Result<Granted, Error> {
-        let Grant { subject, rights, depth, life_ms } = grant;
-        self.query(Command::Grant { group, subject, rights, depth, life_ms }, |reply| {
-            if let Reply::Granted { subject, rights, not_after } = reply {
-                Some(Granted { subject, rights, not_after })
-            } else {
-                None
-            }
-        })
-        .await
-    }
-
-    /// Takes rights back in a group of capabilities, and changes its content key; returns when that is kept here.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when this node may not.
-    pub async fn revoke(&self, group: GroupId, whom: Revoked) -> Result<(), Error> {
-        self.done(Command::Revoke { group, whom }).await
-    }
-
-    /// Changes who may publish to a group whose key this node holds.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when it does not.
-    pub async fn set_policy(&self, group: GroupId, policy: Policy) -> Result<(), Error> {
-        self.done(Command::SetPolicy { group, policy }).await
-    }
-
     /// Publishes one entry; waits while the node is busy.
     ///
     /// # Errors
@@ -275,37 +217,6 @@ impl Node {
         self.shared.intake.ask(Ask::Subscribe { command, window_bytes, to }).await?;
         let cell = answer.await.map_err(|_| Error::Stopped)??;
         Ok(Subscription::new(self.clone(), cell))
-    }
-
-    /// Reads the inbox from the oldest message that was not acknowledged.
-    ///
-    /// # Errors
-    /// As [`Node::subscribe`].
-    pub async fn inbox(&self, window_bytes: u32) -> Result<Subscription, Error> {
-        self.subscribe(Source::Inbox, Since::Oldest, window_bytes).await
-    }
-
-    /// Says that everything in the inbox up to and including this position was taken for good.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] with the node's reason.
-    pub async fn acknowledge_inbox(&self, through: LogPos) -> Result<(), Error> {
-        self.done(Command::AcknowledgeInbox { through }).await
-    }
-
-    /// Sends to one node, which may be away for as long as `life` (10 minutes without).
-    ///
-    /// # Errors
-    /// [`Error::Refused`] with the node's reason.
-    pub async fn send(
-        &self,
-        to: NodeId,
-        payload: impl Into<Bytes>,
-        life: Option<Duration>,
-    ) -> Result<MessageId, Error> {
-        let command = Command::Send { to, payload: payload.into(), life_ms: life_ms(life) };
-        self.query(command, |reply| if let Reply::Published { id, first_index: _ } = reply { Some(id) } else { None })
-            .await
     }
 
     /// Measures the round trip to a linked peer.

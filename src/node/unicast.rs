@@ -1,15 +1,31 @@
-//! Unicast beyond one node at a time: lists of recipients, services, and whom this node knows.
+//! Unicast: to one node and to many, the inbox, services, and whom this node knows.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use crosscast_core::{Command, Reply, ServiceView};
+use crosscast_core::{Command, Reply, ServiceView, Since, Source};
+use crosscast_port::LogPos;
 use crosscast_wire::{MessageId, NodeId};
 
 use crate::publish::life_ms;
-use crate::{Error, Node};
+use crate::{Error, Node, Subscription};
 
 impl Node {
+    /// Sends to one node, which may be away for as long as `life` (10 minutes without).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the node's reason.
+    pub async fn send(
+        &self,
+        to: NodeId,
+        payload: impl Into<Bytes>,
+        life: Option<Duration>,
+    ) -> Result<MessageId, Error> {
+        let command = Command::Send { to, payload: payload.into(), life_ms: life_ms(life) };
+        self.query(command, |reply| if let Reply::Published { id, first_index: _ } = reply { Some(id) } else { None })
+            .await
+    }
+
     /// Sends one message to 1 to 32 nodes or services. Waits at most ten seconds for those that have to be found first;
     /// what becomes of each recipient, those that were not found included, is told by [`Node::outcomes`].
     ///
@@ -24,6 +40,22 @@ impl Node {
         let command = Command::SendMany { to, payload: payload.into(), life_ms: life_ms(life) };
         self.query(command, |reply| if let Reply::Published { id, first_index: _ } = reply { Some(id) } else { None })
             .await
+    }
+
+    /// Reads the inbox from the oldest message that was not acknowledged.
+    ///
+    /// # Errors
+    /// As [`Node::subscribe`].
+    pub async fn inbox(&self, window_bytes: u32) -> Result<Subscription, Error> {
+        self.subscribe(Source::Inbox, Since::Oldest, window_bytes).await
+    }
+
+    /// Says that everything in the inbox up to and including this position was taken for good.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the node's reason.
+    pub async fn acknowledge_inbox(&self, through: LogPos) -> Result<(), Error> {
+        self.done(Command::AcknowledgeInbox { through }).await
     }
 
     /// Takes a node for no stranger any more: what it sends is not held to a stranger's share.
