@@ -16,7 +16,7 @@ use tokio::sync::broadcast;
 
 use crate::clock::Clock;
 use crate::crypto::{CryptoPool, NodeCrypto};
-use crate::driver::{Parts, Wheel};
+use crate::driver::Parts;
 use crate::error::listen_words;
 use crate::intake::Intake;
 use crate::keyfile::{Identity, KeyFileError};
