@@ -127,7 +127,8 @@ impl Page {
 
 /// A label's value: safe to show, and escaped as the format wants it.
 fn escaped(value: &str) -> String {
-    crate::text::shown(value).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    // A newline is a control character, and none is left.
+    crate::text::shown(value).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 #[cfg(test)]

@@ -36,13 +36,6 @@ impl Patience {
         Self { wait, most: timeout_ms.map_or(WAIT, Duration::from_millis) }
     }
 
-    /// Whether it is enough that the daemon has it.
-    pub(crate) fn is_content_with_acceptance(self) -> bool {
-        self.wait == Wait::Accepted
-    }
-}
-
-impl Patience {
     /// Whether the caller wants to know more than that the message was accepted.
     pub(crate) fn waits(self) -> bool {
         self.wait != Wait::Accepted
@@ -83,7 +76,7 @@ impl Settler {
 
     /// Waits for a message that was published at `since`.
     pub(crate) async fn settle(&mut self, tracked: &mut Tracked, since: Instant) -> Settled {
-        if self.patience.wait == Wait::Accepted {
+        if !self.patience.waits() {
             return Settled::ACCEPTED;
         }
         let deadline = since + self.patience.most;
@@ -118,7 +111,7 @@ pub(crate) async fn settle_unicast(
     to: NodeId,
     patience: Patience,
 ) -> Settled {
-    if patience.wait == Wait::Accepted {
+    if !patience.waits() {
         return Settled::ACCEPTED;
     }
     let start = Instant::now();

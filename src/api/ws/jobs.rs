@@ -174,7 +174,7 @@ async fn publish(
             Ok(tracked) => tracked,
             Err(error) => return teller.tell(&Say::error(About::ask(number), &error.into()), true).await,
         };
-        let is_final = patience.is_content_with_acceptance();
+        let is_final = !patience.waits();
         let say =
             |settled: Settled, is_final| Say::Published { number, published: view(&tracked, 0, settled), is_final };
         teller.tell(&say(Settled::ACCEPTED, is_final), is_final).await;
@@ -201,7 +201,7 @@ async fn send(
     let id = app.node.send(to, payload, life).await?;
     let (teller, app) = (teller.clone(), app.clone());
     tokio::spawn(async move {
-        let is_final = patience.is_content_with_acceptance();
+        let is_final = !patience.waits();
         let say = |settled: Settled, is_final| Say::Sent { number, sent: SentView::of(id, settled.state), is_final };
         teller.tell(&say(Settled::ACCEPTED, is_final), is_final).await;
         if !is_final {
