@@ -24,7 +24,7 @@ pub(crate) async fn send(State(app): State<App>, Path(text): Path<String>, param
     // Before sending, so that no news is missed.
     let outcomes = app.node.outcomes();
     let id = app.node.send(to, payload, life).await?;
-    let settled = settle_unicast(&app, outcomes, id, to, patience).await;
+    let settled = settle_unicast(&app, outcomes, id, patience).await;
     ok(&SentView::of(id, settled.state))
 }
 

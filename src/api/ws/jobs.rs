@@ -205,7 +205,7 @@ async fn send(
         let say = |settled: Settled, is_final| Say::Sent { number, sent: SentView::of(id, settled.state), is_final };
         teller.tell(&say(Settled::ACCEPTED, is_final), is_final).await;
         if !is_final {
-            let settled = settle_unicast(&app, outcomes, id, to, patience).await;
+            let settled = settle_unicast(&app, outcomes, id, patience).await;
             teller.tell(&say(settled, true), true).await;
         }
     });
