@@ -187,10 +187,15 @@ fn frame_text(frame: &RawFrame) -> String {
     }
     let mut body = frame.head.to_vec();
     body.extend_from_slice(&frame.tail);
-    let message = Hop::split(&body.into()).ok().and_then(|(_, bytes)| Message::parse(bytes).ok());
-    let text = message.map_or("unreadable".into(), |message| {
+    let parts = Hop::split(&body.into()).ok().and_then(|(hop, bytes)| Some((hop, Message::parse(bytes).ok()?)));
+    let text = parts.map_or("unreadable".into(), |(hop, message)| {
         let header = message.header();
-        format!("{} to {}", message_text(&message.id(), &header.from, header.seq.0), short(header.to.as_bytes()))
+        let text = message_text(&message.id(), &header.from, header.seq.0);
+        let places = (0_u32..).zip(&header.recipients);
+        let left =
+            places.filter(|(place, _)| hop.remaining.is_none_or(|bits| bits.checked_shr(*place).unwrap_or(0) & 1 == 1));
+        let left: Vec<String> = left.map(|(_, node)| short(node.as_bytes())).collect();
+        format!("{text} to {} {left:?} hops {}", short(header.to.as_bytes()), hop.hops)
     });
     format!("[MESSAGE {lane} {}B {text}]", frame.body_len())
 }
@@ -208,6 +213,8 @@ fn name(body: &[u8], frame_type: FrameType) -> String {
         FrameType::FLOOR => "FLOOR",
         FrameType::SUBSCRIBE => "SUBSCRIBE",
         FrameType::RESUME => "RESUME",
+        FrameType::REFUSE => "REFUSE",
+        FrameType::LOCATE => "LOCATE",
         _ => "other",
     };
     let digits = body.iter().fold(String::new(), |mut text, byte| {

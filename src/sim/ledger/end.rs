@@ -66,10 +66,7 @@ impl Excuses {
         if fact.at.saturating_add(fact.life_ms.saturating_mul(1_000)) < self.end.saturating_add(LIFE_SPARE) {
             return Some("life");
         }
-        let (state, links) = match fact.to {
-            To::List(_) => (fact.told.get(&host).copied(), u32::from(fact.told.get(&host) == Some(&State::Sent))),
-            To::Group(_) | To::Host(_) => (fact.state, fact.links),
-        };
+        let (state, links) = (fact.told(host), fact.links(host));
         match state {
             Some(State::Expired | State::Refused | State::Dropped) => return Some("told"),
             Some(State::Accepted | State::Sent | State::Stored | State::Delivered) | None => {}
@@ -143,7 +140,7 @@ impl Ledger {
         for ((other, _), chain) in others {
             if chain.has(id) { with.push(other.0) } else { without.push(other.0) }
         }
-        let told = fact.state.map_or("nothing", State::word);
+        let told = fact.told(host).map_or("nothing", State::word);
         format!(
             "n{} {stream:?} never got {id:?} (seq {:?}), published by n{} at {}.{:06}, told {told} ({} links); \
              n{with:?} have it, n{without:?} not",
@@ -152,7 +149,7 @@ impl Ledger {
             fact.host.0,
             fact.at / 1_000_000,
             fact.at % 1_000_000,
-            fact.links,
+            fact.links(host),
         )
     }
 }

@@ -83,6 +83,22 @@ impl Fact {
         let (entries, told) = (BTreeMap::new(), BTreeMap::new());
         Self { to, host, run, at, wall_ms, life_ms, entries, seq: None, state: None, links: 0, told }
     }
+
+    /// What its publisher was last told of it, as far as it concerns a host.
+    pub(crate) fn told(&self, host: HostId) -> Option<State> {
+        match self.to {
+            To::List(_) => self.told.get(&host).copied(),
+            To::Group(_) | To::Host(_) => self.state,
+        }
+    }
+
+    /// How many next hops have taken it, as far as it concerns a host.
+    pub(crate) fn links(&self, host: HostId) -> u32 {
+        match self.to {
+            To::List(_) => u32::from(self.told(host) == Some(State::Sent)),
+            To::Group(_) | To::Host(_) => self.links,
+        }
+    }
 }
 
 /// The payload of a token: the token and bytes that follow from it; at least 8.
