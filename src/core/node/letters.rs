@@ -13,13 +13,12 @@ use crate::auth::replay::Windows;
 use crate::group::log::Tag;
 use crate::peer::incoming::Arrival;
 use crate::route::inbox::Mark;
-use crate::route::outbox::{Branch, Parcel};
+use crate::route::outbox::{Branch, Parcel, bit_of};
 use crate::{Node, Reject, limits};
 
 use super::accept::Candidate;
 use super::commit::{After, Committed};
 use super::locating::RECORD_TYPE;
-use super::unicast::bit_of;
 
 /// Where a message that came is to go.
 struct Plan {
@@ -61,7 +60,6 @@ impl Node {
         };
         let served = self.transit.served(&message.id());
         let mut plan = Plan { here: None, ahead: Vec::new(), via };
-        let mut copies = false;
         for (place, node) in (0u8..).zip(recipients) {
             let bit = bit_of(place);
             if wanted & bit == 0 {
@@ -69,16 +67,18 @@ impl Node {
             }
             if self.is_here(node) {
                 plan.here = Some(*node);
-            } else if served & bit != 0 {
-                copies = true;
+            } else if served & bit != 0 || (list && *node == header.from) {
+                // A copy, or the sender's own.
             } else if hop.hops.saturating_add(1) < limits::HOPS && self.passes(link, plan.via.first().unwrap_or(node)) {
                 plan.ahead.push((*node, place));
+            } else {
+                // All or none: whoever sent it would never hear of one that was left out.
+                return Err(Reject::UnknownTo);
             }
         }
-        match (plan.here, plan.ahead.is_empty(), copies) {
-            (None, true, true) => Err(Reject::Duplicate),
-            (None, true, false) => Err(Reject::UnknownTo),
-            (Some(_), ..) | (None, false, _) => Ok(plan),
+        match (plan.here, plan.ahead.is_empty()) {
+            (None, true) => Err(Reject::Duplicate),
+            (Some(_), _) | (None, false) => Ok(plan),
         }
     }
 
@@ -97,17 +97,19 @@ impl Node {
         }
         let plan = self.plan(link, hop, message)?;
         gate::time(message.header(), false, self.now.wall)?;
-        let here = plan.here.map(|here| self.inbox_gates(link, &here, message));
-        if plan.ahead.is_empty() {
-            return here.unwrap_or(Err(Reject::UnknownTo));
+        let here = plan.here.map_or(Err(Reject::Duplicate), |here| self.inbox_gates(link, &here, message));
+        match here {
+            Ok(()) => {}
+            // What is here already may still be for others.
+            Err(Reject::Duplicate) if !plan.ahead.is_empty() => {}
+            Err(reject) => return Err(reject),
         }
-        let ahead = self.transit_gates(link, message);
-        let paid = ahead.and_then(|()| {
-            let paid = self.transit.pay(link, message.bytes().len(), self.now.mono);
-            if paid { Ok(()) } else { Err(Reject::LinkRate) }
-        });
-        // What one of the two lets through is worth checking.
-        if here == Some(Ok(())) { Ok(()) } else { paid }
+        if plan.ahead.is_empty() {
+            return Ok(());
+        }
+        self.transit_gates(link, message)?;
+        let paid = self.transit.pay(link, message.bytes().len(), self.now.mono);
+        if paid { Ok(()) } else { Err(Reject::LinkRate) }
     }
 
     fn transit_gates(&self, link: LinkId, message: &Message) -> Result<(), Reject> {
@@ -177,22 +179,23 @@ impl Node {
             Err(reject) => return self.refuse_message(link, arrival, &message, reject),
         };
         self.learn_route(message.header().from, link);
-        let ahead = if plan.ahead.is_empty() { Err(Reject::UnknownTo) } else { self.transit_gates(link, &message) };
-        if ahead.is_ok() {
-            self.hand_on(link, &hop, &message, plan.ahead, plan.via);
-        }
-        let outcome = match plan.here {
+        let passed_on = if plan.ahead.is_empty() { Ok(()) } else { self.transit_gates(link, &message) };
+        let taken = passed_on.and_then(|()| match plan.here {
             Some(here) => self.take_letter(link, arrival, tag, &here, message.clone()),
-            None => ahead.map(|()| self.settle(link, arrival)),
-        };
-        match outcome {
+            None => Err(Reject::Duplicate),
+        });
+        match taken {
             Ok(()) => {}
-            // The others' copies are on their way, so the neighbour has nothing to do again.
-            Err(reject) if ahead.is_ok() => {
-                self.rejects.count(reject);
+            Err(Reject::Duplicate) if !plan.ahead.is_empty() => {
+                if plan.here.is_some() {
+                    self.rejects.count(Reject::Duplicate);
+                }
                 self.settle(link, arrival);
             }
-            Err(reject) => self.refuse_message(link, arrival, &message, reject),
+            Err(reject) => return self.refuse_message(link, arrival, &message, reject),
+        }
+        if !plan.ahead.is_empty() {
+            self.hand_on(link, &hop, &message, plan.ahead, plan.via);
         }
     }
 
@@ -202,13 +205,13 @@ impl Node {
         if let Some(state) = self.links.get(&link) {
             self.transit.take(id, header, bits, &state.origin, self.now);
         }
-        let branch = |(node, bit)| (node, Branch { bit, ..Branch::default() });
+        let hops = hop.hops.saturating_add(1);
+        let branch = |(node, bit)| (node, Branch::new(bit, Some(link), hops));
         let number = self.outbox.add(Parcel {
             id,
             bytes: message.bytes().clone(),
             lane: header.class.lane(),
             came_over: Some(link),
-            hops: hop.hops.saturating_add(1),
             age_ms: hop.age_ms,
             since: self.now.mono,
             until: Some(self.now.mono.plus_millis(limits::TRANSIT_WAIT_MS)),

@@ -19,7 +19,7 @@ use crosscast_wire::{
 use crate::group::log::Tag;
 use crate::peer::outgoing::Cargo;
 use crate::route::inbox::Mark;
-use crate::route::outbox::{Branch, Parcel};
+use crate::route::outbox::{Batch, Branch, Parcel};
 use crate::timer::Timer;
 use crate::{CommandId, Event, Node, Outcome, Refusal, Reject, Reply, SignJob, SignKey, limits};
 
@@ -186,7 +186,7 @@ impl Node {
                 let to = list.then_some(node);
                 self.event(Event::Outcome(Outcome { id, state: State::Sent, links: 0, to, code: None }));
             } else {
-                branches.insert(node, Branch { bit, ..Branch::default() });
+                branches.insert(node, Branch::new(bit, None, 0));
             }
         }
         let parcel = Parcel {
@@ -194,7 +194,6 @@ impl Node {
             bytes: message.bytes().clone(),
             lane: class.lane(),
             came_over: None,
-            hops: 0,
             age_ms: 0,
             since: self.now.mono,
             until: (!self.own.contains_key(&id)).then(|| self.now.mono.plus_millis(left_ms)),
@@ -227,42 +226,42 @@ impl Node {
         let Some(parcel) = self.outbox.get(number) else { return };
         // A link is asked again for the same message once it has answered: its answer is for all it was asked.
         let busy: BTreeSet<LinkId> = parcel.branches.values().filter_map(|branch| branch.on).collect();
-        let mut ways: BTreeMap<LinkId, Vec<(NodeId, u8)>> = BTreeMap::new();
+        let mut ways: BTreeMap<LinkId, Batch> = BTreeMap::new();
         for (node, branch) in &parcel.branches {
             let heading = parcel.via.first().unwrap_or(node);
             let way = self.next_hop(heading.as_bytes());
             let free = branch.on.is_none() && branch.not_before <= now;
-            if let Some(link) = way.filter(|link| free && !busy.contains(link) && self.may_carry(*link, parcel, node)) {
-                ways.entry(link).or_default().push((*node, branch.bit));
+            let may = |link: &LinkId| free && !busy.contains(link) && self.may_carry(*link, parcel, branch, node);
+            if let Some(link) = way.filter(may) {
+                ways.entry(link).or_default().add(*node, branch);
             }
         }
         let own = parcel.is_own();
         let waited = u32::try_from(now.micros_since(parcel.since) / 1_000).unwrap_or(u32::MAX);
-        let base = Hop::new(0, parcel.hops, parcel.age_ms.saturating_add(waited)).with_via(parcel.via.clone());
-        let (base, list, lane, bytes, id) =
-            (base.unwrap_or_default(), parcel.list, parcel.lane, parcel.bytes.clone(), parcel.id);
+        let age_ms = parcel.age_ms.saturating_add(waited);
+        let (via, list, lane, bytes, id) =
+            (parcel.via.clone(), parcel.list, parcel.lane, parcel.bytes.clone(), parcel.id);
         let room = self.config.sizes.lane_queue_bytes;
-        for (link, nodes) in ways {
+        for (link, batch) in ways {
             let Some(state) = self.links.get_mut(&link) else { continue };
             // Own messages are bounded by the outbox, those of others by the lane too.
             if !own && state.out.queued(lane).saturating_add(bytes.len() as u64) > room {
                 continue;
             }
-            let bits = nodes.iter().fold(0u32, |bits, (_, bit)| bits | bit_of(*bit));
-            let hop = if list { base.clone().with_remaining(bits) } else { base.clone() };
+            let hop = Hop::new(0, batch.hops, age_ms).with_via(via.clone()).unwrap_or_default();
+            let hop = if list { hop.with_remaining(batch.bits) } else { hop };
             state.out.push_data(hop.frame(bytes.clone(), lane), Cargo::Unicast(id));
             self.dirty.insert(link);
-            let nodes: Vec<NodeId> = nodes.into_iter().map(|(node, _)| node).collect();
-            self.outbox.queued(number, &nodes, link);
+            self.outbox.queued(number, &batch.nodes, link);
         }
     }
 
-    /// Whether a parcel may go over a link: to its recipient itself, or to a neighbour in a group; never back.
-    fn may_carry(&self, link: LinkId, parcel: &Parcel, recipient: &NodeId) -> bool {
+    /// Whether a branch may go over a link: to its recipient itself, or to a neighbour in a group; never back.
+    fn may_carry(&self, link: LinkId, parcel: &Parcel, branch: &Branch, recipient: &NodeId) -> bool {
         let peer = self.links.get(&link).and_then(|state| state.peer).map(|(node, _)| node);
         let direct = parcel.is_own() && peer == Some(*recipient);
         let last = peer == Some(*recipient) && self.speaks_of_group(link);
-        parcel.came_over != Some(link) && (direct || last || self.shares_group(link))
+        branch.came_over != Some(link) && (direct || last || self.shares_group(link))
     }
 
     /// Sends all that waits for a node to which a way was found.
@@ -297,7 +296,14 @@ impl Node {
         let Some(number) = self.outbox.number_of(id) else { return };
         let peer = self.links.get(&link).and_then(|state| state.peer).map(|(node, _)| node);
         tracing::debug!(code = code.word(), "a next hop refused a message");
-        for node in self.outbox.on_link(id, link) {
+        let nodes = self.outbox.on_link(id, link);
+        if nodes.len() > 1 && !concerns_everybody(code) {
+            // It may be for the sake of one of them.
+            self.outbox.halve(number, &nodes);
+            self.post(number);
+            return self.arm_letters();
+        }
+        for node in nodes {
             let by_recipient = peer == Some(node);
             if code == RefuseCode::UnknownTo && !by_recipient {
                 self.routes.forget(&node);
@@ -402,14 +408,6 @@ impl Node {
     }
 }
 
-/// The bit of a recipient's place.
-pub(super) const fn bit_of(place: u8) -> u32 {
-    match 1u32.checked_shl(place as u32) {
-        Some(bit) => bit,
-        None => 0,
-    }
-}
-
 /// Whether another way, or another time, may do better.
 const fn is_passing(code: RefuseCode) -> bool {
     match code {
@@ -419,6 +417,19 @@ const fn is_passing(code: RefuseCode) -> bool {
         | RefuseCode::Replayed
         | RefuseCode::Invalid
         | RefuseCode::NoChain => false,
+    }
+}
+
+/// Whether a copy for several was refused for what it is, so that none of them would be served alone either.
+const fn concerns_everybody(code: RefuseCode) -> bool {
+    match code {
+        RefuseCode::Time | RefuseCode::NotAllowed | RefuseCode::Invalid | RefuseCode::NoChain => true,
+        RefuseCode::UnknownTo
+        | RefuseCode::Full
+        | RefuseCode::Store
+        | RefuseCode::Other
+        | RefuseCode::Rate
+        | RefuseCode::Replayed => false,
     }
 }
 

@@ -14,16 +14,62 @@ use crosscast_wire::{Lane, MessageId, NodeId, Seq};
 use crate::{Instant, limits};
 
 /// One recipient of a parcel that it still has to be handed on for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Branch {
     /// Its place among explicit recipients; 0 where there is only one.
     pub(crate) bit: u8,
+    /// The link its copy came over, and is never sent back over; `None` for what was made here. Two copies of one
+    /// message may come over two links, each for other recipients.
+    pub(crate) came_over: Option<LinkId>,
+    /// Links its copy crossed to get here.
+    pub(crate) hops: u8,
     /// The link it is queued on or awaits its acknowledgement from.
     pub(crate) on: Option<LinkId>,
+    /// With how many it may share a copy, itself included: a copy is taken or refused as a whole, so those of a refused
+    /// one go on in halves until each is judged by itself.
+    pub(crate) share: u8,
     /// How often a next hop said no.
     pub(crate) refusals: u8,
     /// Not tried again before.
     pub(crate) not_before: Instant,
+}
+
+impl Branch {
+    /// A branch that is queued nowhere yet.
+    pub(crate) const fn new(bit: u8, came_over: Option<LinkId>, hops: u8) -> Self {
+        Self { bit, came_over, hops, on: None, share: u8::MAX, refusals: 0, not_before: Instant(0) }
+    }
+}
+
+/// One copy of a message, and for whom it goes over a link.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) bits: u32,
+    pub(crate) hops: u8,
+    /// The least that one of them may share a copy with.
+    share: Option<u8>,
+}
+
+impl Batch {
+    /// Adds a recipient where the shares of all allow it; who is left out goes when this copy is answered.
+    pub(crate) fn add(&mut self, node: NodeId, branch: &Branch) {
+        let share = self.share.map_or(branch.share, |share| share.min(branch.share));
+        if self.nodes.is_empty() || self.nodes.len() < usize::from(share) {
+            self.nodes.push(node);
+            self.bits |= bit_of(branch.bit);
+            self.hops = self.hops.max(branch.hops);
+            self.share = Some(share);
+        }
+    }
+}
+
+/// The bit of a recipient's place.
+pub(crate) const fn bit_of(place: u8) -> u32 {
+    match 1u32.checked_shl(place as u32) {
+        Some(bit) => bit,
+        None => 0,
+    }
 }
 
 /// One message on its way.
@@ -32,10 +78,8 @@ pub(crate) struct Parcel {
     pub(crate) id: MessageId,
     pub(crate) bytes: Bytes,
     pub(crate) lane: Lane,
-    /// The link it came over, and is never sent back over; `None` for what was made here.
+    /// The link it came over first, which its bytes are booked to; `None` for what was made here.
     pub(crate) came_over: Option<LinkId>,
-    /// Links it crossed to get here.
-    pub(crate) hops: u8,
     /// Milliseconds it had been on its way when it came.
     pub(crate) age_ms: u32,
     pub(crate) since: Instant,
@@ -126,6 +170,8 @@ impl Outbox {
         if let Some(number) = self.ids.get(&parcel.id).copied()
             && let Some(there) = self.parcels.get_mut(&number)
         {
+            // What comes later has its own time.
+            there.until = there.until.max(parcel.until);
             for (node, branch) in parcel.branches {
                 there.branches.entry(node).or_insert(branch);
                 self.by_node.entry(node).or_default().insert(number);
@@ -184,8 +230,19 @@ impl Outbox {
     pub(crate) fn refused(&mut self, number: u64, node: &NodeId, not_before: Instant) -> u8 {
         let branch = self.parcels.get_mut(&number).and_then(|parcel| parcel.branches.get_mut(node));
         let Some(branch) = branch else { return u8::MAX };
-        *branch = Branch { on: None, refusals: branch.refusals.saturating_add(1), not_before, bit: branch.bit };
+        *branch = Branch { on: None, refusals: branch.refusals.saturating_add(1), not_before, ..*branch };
         branch.refusals
+    }
+
+    /// A next hop said no to a copy for several: they are free again, to go in copies for half as many.
+    pub(crate) fn halve(&mut self, number: u64, nodes: &[NodeId]) {
+        let Some(parcel) = self.parcels.get_mut(&number) else { return };
+        let share = u8::try_from(nodes.len() / 2).unwrap_or(u8::MAX).max(1);
+        for node in nodes {
+            if let Some(branch) = parcel.branches.get_mut(node) {
+                *branch = Branch { on: None, share, ..*branch };
+            }
+        }
     }
 
     /// Ends a branch, and with its last one the parcel; returns whether that is gone.
@@ -281,13 +338,12 @@ mod tests {
     }
 
     fn parcel(id: u8, came_over: Option<LinkId>, to: &[u8]) -> Parcel {
-        let branches = to.iter().map(|number| (node(*number), Branch::default())).collect();
+        let branches = to.iter().map(|number| (node(*number), Branch::new(0, came_over, 0))).collect();
         Parcel {
             id: MessageId::new([id; 32]),
             bytes: Bytes::from_static(&[0; 1_000]),
             lane: Lane::Normal,
             came_over,
-            hops: 0,
             age_ms: 0,
             since: Instant(0),
             until: None,

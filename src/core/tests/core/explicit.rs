@@ -3,9 +3,13 @@
 
 use bytes::Bytes;
 use crosscast_core::{Command, Refusal, Reply, Since, Source};
-use crosscast_wire::{FrameType, Hop, MessageId, NodeId, RawFrame, RefuseCode, SecretKey, State};
+use crosscast_wire::{
+    Destination, Frame, FrameType, HeaderDraft, Hop, Lane, MessageId, NodeId, RawFrame, RefuseCode, RustCrypto,
+    SecretKey, State,
+};
 
 use crate::common::Net;
+use crate::puppet::{self, Puppet, draft, key, payload};
 use crate::unicast::members;
 
 fn send_many(net: &mut Net, host: usize, to: &[usize], text: &str) -> MessageId {
@@ -239,4 +243,81 @@ fn lists_and_single_messages_of_one_sender_do_not_get_in_each_others_way() {
     net.command(0, Command::Send { to, payload: Bytes::from_static(b"single"), life_ms: None });
     net.pass(3_000);
     assert_eq!(net.texts(back), ["list", "single"]);
+}
+
+#[test]
+fn a_router_that_knows_no_way_to_one_of_many_says_so_and_another_way_is_found() {
+    let (mut net, _) = members(5);
+    for (a, b) in [(0, 1), (1, 2), (1, 3), (1, 4)] {
+        net.connect(a, b);
+    }
+    send_many(&mut net, 0, &[1, 2, 3, 4], "one");
+    // The sender still believes that the last two lie behind the router.
+    let links = [net.link_between(1, 3), net.link_between(1, 4)];
+    net.cut(1, links[0]);
+    net.cut(1, links[1]);
+    net.connect(2, 3);
+    let id = send_many(&mut net, 0, &[1, 2, 3, 4], "two");
+    net.pass(3_000);
+    for host in 1..4 {
+        assert_eq!(net.texts(host), ["one", "two"], "host {host}");
+    }
+    assert_eq!(sent_to(&net, id), ids(&net, &[1, 2, 3]), "of the last one nothing is claimed");
+    net.pass(700_000);
+    let away = net.id(4);
+    let last = net.hosts[0].outcomes.iter().rfind(|outcome| outcome.id == id && outcome.to == Some(away)).unwrap();
+    assert!(matches!(last.state, State::Refused | State::Expired), "{last:?}");
+    assert_eq!(net.texts(4), ["one"]);
+}
+
+#[test]
+fn two_copies_of_one_message_go_each_its_way_and_neither_back_over_its_own_link() {
+    let (sender, behind) = (key(50), key(51));
+    let mut net = Net::new(1);
+    let (group, _) = net.create_group(0);
+    let left = Puppet::link(&mut net, 0, 1, "192.0.2.1").unwrap();
+    let right = Puppet::link(&mut net, 0, 2, "192.0.2.2").unwrap();
+    left.join(&mut net, group);
+    right.join(&mut net, group);
+    let now = net.now.wall;
+    // What it signed comes over the left link: there it lies.
+    let to = Destination::Unicast(net.id(0));
+    let word = HeaderDraft { to, ..draft(&behind, group, 1, now) };
+    left.bring(&mut net, &[word.sign(&RustCrypto, &behind, &payload("here I am")).unwrap()]);
+    let mut recipients = vec![puppet::id(&behind), puppet::id(&right.key)];
+    recipients.sort_unstable();
+    let to = Destination::Unicast(puppet::id(&sender));
+    let list = HeaderDraft { to, recipients: recipients.clone(), ..draft(&sender, group, 1, now) };
+    let list = list.sign(&RustCrypto, &sender, &payload("to both")).unwrap();
+    let copy_for = |key: &SecretKey, hops: u8| {
+        let place = recipients.iter().position(|node| *node == puppet::id(key)).unwrap();
+        let hop = Hop::new(0, hops, 0).with_remaining(1 << place);
+        crate::common::received(&hop.frame(list.bytes().clone(), Lane::Normal))
+    };
+    let hops_of = |puppet: &Puppet, net: &mut Net| -> Vec<u8> {
+        let taken = puppet.taken(net).into_iter();
+        taken.filter_map(|frame| if let Frame::Message { hop, .. } = frame { Some(hop.hops) } else { None }).collect()
+    };
+    hops_of(&left, &mut net);
+    hops_of(&right, &mut net);
+    // The one for the right is not acknowledged, so that the message is still there when the other copy comes.
+    left.send(&mut net, vec![copy_for(&right.key, 4)]);
+    assert_eq!(hops_of(&right, &mut net), [5]);
+    right.send(&mut net, vec![copy_for(&behind, 1)]);
+    assert_eq!(hops_of(&left, &mut net), [2]);
+}
+
+#[test]
+fn a_router_that_takes_no_more_from_a_stranger_still_passes_on_what_is_others() {
+    let (mut net, _) = members(4);
+    for host in 1..4 {
+        net.connect(host - 1, host);
+    }
+    for number in 0..8 {
+        send_many(&mut net, 0, &[2], &number.to_string());
+    }
+    send_many(&mut net, 0, &[2, 3], "both");
+    net.pass(3_000);
+    assert_eq!(net.texts(3), ["both"]);
+    assert_eq!(net.texts(2).len(), 8, "a stranger's share is used up");
 }
