@@ -104,12 +104,7 @@ impl Settler {
 }
 
 /// Waits for a message to one node; `outcomes` was taken before the message was sent.
-pub(crate) async fn settle_unicast(
-    app: &App,
-    mut outcomes: Outcomes,
-    id: MessageId,
-    patience: Patience,
-) -> Settled {
+pub(crate) async fn settle_unicast(app: &App, mut outcomes: Outcomes, id: MessageId, patience: Patience) -> Settled {
     if !patience.waits() {
         return Settled::ACCEPTED;
     }

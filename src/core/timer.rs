@@ -102,6 +102,10 @@ impl Timers {
         }
     }
 
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.at.contains_key(&timer)
+    }
+
     pub(crate) fn cancel(&mut self, timer: Timer) {
         if let Some(before) = self.at.remove(&timer) {
             self.order.remove(&(before, timer));

@@ -98,7 +98,7 @@ impl Publisher {
 
     fn poll_push(&self, cx: &Context<'_>, entry: &mut Option<Entry>) -> Poll<Result<(), Error>> {
         let now = self.cell.clock.mono();
-        let (announce, alone) = {
+        let (announce, here) = {
             let mut state = lock(&self.cell.state);
             if let Some(error) = state.take_error() {
                 return Poll::Ready(Err(error));
@@ -111,10 +111,10 @@ impl Publisher {
                 state.cost = state.cost.saturating_add(cost(&entry));
                 state.queue.push_back(entry);
             }
-            (!std::mem::replace(&mut state.listed, true), state.calm.is_alone(now))
+            (!std::mem::replace(&mut state.listed, true), state.calm.is_alone(now) || state.pacing)
         };
         if announce {
-            self.node.intake().publisher(Arc::clone(&self.cell), || alone && self.node.wheel().turn_here())?;
+            self.node.intake().publisher(Arc::clone(&self.cell), || here && self.node.wheel().turn_here())?;
         }
         Poll::Ready(Ok(()))
     }
@@ -142,6 +142,8 @@ struct PublisherState {
     cost: usize,
     /// Whether the driver knows of the queue.
     listed: bool,
+    /// Whether entries only gather for now, which costs less than waking somebody for it.
+    pacing: bool,
     tally: Tally,
     last: Option<MessageId>,
     refused: Option<Error>,
@@ -198,6 +200,11 @@ impl PublisherCell {
         let entries: Vec<Entry> = state.queue.drain(..count).collect();
         let cost = entries.iter().map(cost).fold(0, usize::saturating_add);
         Some((entries, cost))
+    }
+
+    /// Says whether entries only gather for now.
+    pub(crate) fn set_pacing(&self, pacing: bool) {
+        lock(&self.state).pacing = pacing;
     }
 
     /// One command's worth of entries, as [`PublisherCell::take_chunk`].

@@ -241,6 +241,12 @@ impl Node {
         self.timers.next()
     }
 
+    /// Whether a group's entries gather because its last message is only just made.
+    #[must_use]
+    pub fn is_pacing(&self, group: GroupId) -> bool {
+        self.timers.is_set(Timer::Pace(group))
+    }
+
     fn on_timer(&mut self, timer: Timer) {
         match timer {
             Timer::Hello(link) => self.on_hello_overdue(link),

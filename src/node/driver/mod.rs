@@ -1,8 +1,9 @@
 //! The loop around the core: everything that happens goes in, everything it wants goes out.
 //!
-//! One task owns the core. A turn takes what has piled up at the links, the threads and the handles, feeds it in one
-//! by one, and hands out the effects in batches at its end: one wake-up for each link, thread and reader. The loop
-//! never waits for any of them; what bounds each of them is said where its queue is.
+//! One task owns the core; a publisher of a lone entry borrows it for a turn (ADR 0018). A turn takes what has piled up
+//! at the links, the threads and the handles, feeds it in one by one, and hands out the effects in batches at its end: one
+//! wake-up for each link, thread and reader. The loop never waits for any of them; what bounds each of them is said
+//! where its queue is.
 
 mod desk;
 mod line;

@@ -163,9 +163,10 @@ impl Driver {
                 self.line.park(cell);
                 return;
             }
-            let Some(ask) = PublisherCell::take_ask(&cell) else { return };
+            let Some(ask) = PublisherCell::take_ask(&cell) else { break };
             self.offer(ask);
         }
+        cell.set_pacing(self.core.is_pacing(cell.group));
     }
 
     /// Offers what waits for groups that have moved on, or that it is time to ask again.
