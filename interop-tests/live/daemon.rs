@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use crosscast_wire::{Ticket, TicketFields};
 use serde_json::Value;
 
 use crate::client::{Ran, Subscriber, run_within};
@@ -317,6 +318,16 @@ impl Daemon {
         .with_context(|| self.log_tail(20))
     }
 
+    /// Fails when it has other links than so many: a scenario that counts on a way is worth nothing beside a shorter one.
+    ///
+    /// # Errors
+    /// When it is so.
+    pub fn ensure_links(&self, count: usize) -> Result<()> {
+        let found = self.peers()?.len();
+        ensure!(found == count, "{} has {found} links instead of {count}", self.name);
+        Ok(())
+    }
+
     /// Lines of this run's log that hold a text.
     #[must_use]
     pub fn log_count(&self, text: &str) -> usize {
@@ -363,16 +374,25 @@ fn keep(errors: impl std::io::BufRead, log: &Log) {
     log.changed.notify_all();
 }
 
-/// Makes a group on the first daemon and joins the others to it.
+/// The same ticket without places: who joins with one that has some dials them, and is a neighbour of its maker.
+///
+/// # Errors
+/// When it is no ticket.
+pub fn placeless(ticket: &str) -> Result<String> {
+    let fields = Ticket::parse(ticket)?.fields().clone();
+    Ok(Ticket::new(TicketFields { locators: Vec::new(), ..fields })?.to_text())
+}
+
+/// Makes a group on the first daemon and joins the others to it, over the links that there are.
 ///
 /// # Errors
 /// What the verbs say.
 pub fn share_group(group: &str, daemons: &[Daemon]) -> Result<()> {
     let Some((first, others)) = daemons.split_first() else { return Ok(()) };
     let made = first.json(&["group", "create", group])?;
-    let ticket = made.get("ticket").and_then(Value::as_str).context("no ticket")?;
+    let ticket = placeless(made.get("ticket").and_then(Value::as_str).context("no ticket")?)?;
     for other in others {
-        other.json(&["group", "join", ticket])?;
+        other.json(&["group", "join", &ticket])?;
     }
     Ok(())
 }

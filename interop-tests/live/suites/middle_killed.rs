@@ -72,6 +72,7 @@ impl Flow {
         share_group(self.group, chain)?;
         for (daemon, neighbours) in chain.iter().zip([1, 2, 2, 2, 1]) {
             daemon.wait_neighbours(self.group, neighbours)?;
+            daemon.ensure_links(usize::try_from(neighbours)?)?;
         }
         let readers = chain.iter().skip(1).map(|daemon| daemon.subscribe(self.group, "oldest"));
         let readers = readers.collect::<Result<Vec<Subscriber>>>()?;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::client::Subscriber;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, placeless};
 use crate::{Site, Size, Verdict, until};
 
 const GROUP: &str = "closed";
@@ -28,12 +28,13 @@ pub(super) fn run(site: &Site, size: Size) -> Result<Verdict> {
     let [maker, first, second, mole] = &members[..] else { unreachable!("four were made") };
     maker.json(&["group", "create", GROUP, "--policy", "capability"])?;
     let relay = maker.json(&["group", "invite", GROUP, "--rights", "relay"])?;
-    router.json(&["group", "join", ticket(&relay)?])?;
+    router.json(&["group", "join", &ticket(&relay)?])?;
     for member in [first, second, mole] {
         let invite = maker.json(&["group", "invite", GROUP])?;
-        member.json(&["group", "join", ticket(&invite)?])?;
+        member.json(&["group", "join", &ticket(&invite)?])?;
     }
     router.wait_neighbours(GROUP, 4)?;
+    members.iter().try_for_each(|member| member.ensure_links(1))?;
     let readers =
         members.iter().map(|member| member.subscribe(GROUP, "oldest")).collect::<Result<Vec<Subscriber>>>()?;
     let said = |when: &str| members.iter().map(|member| format!("{when} from {}", member.name())).collect::<Vec<_>>();
@@ -90,8 +91,9 @@ pub(super) fn run(site: &Site, size: Size) -> Result<Verdict> {
     Ok(Verdict::of(pass, value))
 }
 
-fn ticket(made: &Value) -> Result<&str> {
-    made.get("ticket").and_then(Value::as_str).context("no ticket")
+/// Without places: else members would be linked to the maker, and not to the router only.
+fn ticket(made: &Value) -> Result<String> {
+    placeless(made.get("ticket").and_then(Value::as_str).context("no ticket")?)
 }
 
 fn show(daemon: &Daemon, field: &str) -> Result<Value> {
