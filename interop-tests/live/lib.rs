@@ -5,10 +5,12 @@
 //! with it: daemons stop when their standard input does, folders and network namespaces go when they are dropped.
 
 pub mod client;
+mod craft;
 pub mod daemon;
 mod foe;
 pub mod http;
 pub mod netns;
+mod owned;
 pub mod raw;
 pub mod reader;
 pub mod site;

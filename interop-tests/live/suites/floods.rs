@@ -5,21 +5,21 @@
 //! set to have no more than any other. All of it runs on this machine: the attackers' work competes with the daemon's.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use crosscast_wire::{
-    Class, Codec, Destination, Entry, Frame, GroupId, HeaderDraft, Hop, Instance, Lane, NodeId, Order, PayloadHash,
-    RawFrame, RustCrypto, SecretKey, Seq, WallMillis, assemble, encode_entries, frame,
+    Destination, Entry, Frame, GroupId, PayloadHash, RawFrame, SecretKey, WallMillis, assemble, encode_entries, frame,
 };
 use serde_json::{Value, json};
 
+use crate::craft::{data, draft, local, micros, number, runtime, secret, sound};
 use crate::daemon::Daemon;
 use crate::foe::{Foe, connect_from};
 use crate::{Site, Size, Verdict};
@@ -37,50 +37,6 @@ const MEMORY: u64 = 64 << 20;
 /// Fresh senders of one prefix: at once, and a second.
 const FRESH: (u64, u64) = (64, 1);
 
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-fn now() -> WallMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallMillis(u64::try_from(since.as_millis()).unwrap_or_default())
-}
-
-fn secret(kind: u8, number: u64) -> SecretKey {
-    let mut bytes = [kind; 32];
-    let seed = u64::from(std::process::id()) << 32 | number;
-    bytes.iter_mut().zip(seed.to_be_bytes()).for_each(|(place, byte)| *place = byte);
-    SecretKey::new(bytes)
-}
-
-fn draft(key: &SecretKey, group: GroupId, seq: u64) -> HeaderDraft {
-    let time = now();
-    HeaderDraft {
-        to: Destination::Multicast(group),
-        from: NodeId::new(key.public()),
-        instance: Instance::new(1, 1),
-        seq: Seq(seq),
-        time,
-        expires: WallMillis(time.0.saturating_add(600_000)),
-        class: Class::Normal,
-        order: Order::None,
-        deps: Vec::new(),
-        chain: None,
-        recipients: Vec::new(),
-        codec: Codec::Entries,
-        count: 1,
-    }
-}
-
-fn data(message: Bytes) -> RawFrame {
-    Hop::new(0, 0, 0).frame(message, Lane::Normal)
-}
-
-fn sound(key: &SecretKey, group: GroupId, seq: u64, text: &str) -> Result<RawFrame> {
-    let payload = encode_entries(&[Entry::new(Bytes::copy_from_slice(text.as_bytes()))])?;
-    Ok(data(draft(key, group, seq).sign(&RustCrypto, key, &payload)?.bytes().clone()))
-}
-
 /// Signed by nobody, too old, to a group that is not there, another payload than signed: what bad links bring.
 fn bad(key: &SecretKey, group: GroupId, seq: u64) -> Result<RawFrame> {
     let payload = encode_entries(&[Entry::new(Bytes::from_static(b"bad"))])?;
@@ -92,14 +48,6 @@ fn bad(key: &SecretKey, group: GroupId, seq: u64) -> Result<RawFrame> {
     }
     let header = draft.finish(payload.len(), &PayloadHash::of_payload(&payload))?.bytes;
     Ok(data(assemble(&header, &[seq as u8; 64], &[&payload])))
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
-}
-
-fn local(third: u8, fourth: u8) -> IpAddr {
-    Ipv4Addr::new(127, 0, third, fourth).into()
 }
 
 /// A daemon with an open group, to which local prefixes are like any other.
@@ -188,11 +136,6 @@ async fn read(at: SocketAddr, group: GroupId, round: u64, ends: &AtomicBool, lin
     let p99 = delays.get(delays.len() * 99 / 100).copied().unwrap_or(u64::MAX);
     work.p99_ms = p99 as f64 / 1_000.0;
     Ok(work)
-}
-
-fn micros() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or_default()
 }
 
 /// The word that a flood's texts end with.

@@ -40,7 +40,7 @@ const REDUCED: [Flow; 2] = [
 ];
 const FULL: [Flow; 2] = [
     Flow { group: "steady", lines: 10_000, kills: 5, pace: 500 },
-    Flow { group: "burst", lines: 50_000, kills: 2, pace: usize::MAX },
+    Flow { group: "burst", lines: 200_000, kills: 2, pace: usize::MAX },
 ];
 
 pub(super) fn run(site: &Site, size: Size) -> Result<Verdict> {

@@ -3,6 +3,7 @@
 mod capture;
 mod cargo;
 mod demo;
+mod diamond;
 mod floods;
 mod idle;
 mod middle_killed;
@@ -13,6 +14,7 @@ mod rights;
 mod schemas;
 mod shaped_ping;
 mod twins;
+mod unauthorised;
 
 use anyhow::Result;
 
@@ -38,6 +40,8 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "shaped-ping", shows: "control passes a saturated slow link", run: shaped_ping::run },
     Suite { name: "twins", shows: "two machines with one key both work", run: twins::run },
     Suite { name: "rights", shows: "who is let in is heard, who is revoked is shut out", run: rights::run },
+    Suite { name: "unauthorised", shows: "without the right nothing passes the first router", run: unauthorised::run },
+    Suite { name: "diamond", shows: "a list of recipients has each message once", run: diamond::run },
     Suite { name: "restored-home", shows: "a home from a backup works on", run: restored_home::run },
     Suite { name: "ready-time", shows: "a daemon is ready at once", run: idle::ready_time },
     Suite { name: "idle-memory", shows: "an idle daemon is small", run: idle::memory },
@@ -64,6 +68,8 @@ pub const BARS: &[(&str, Run)] = &[
     ("twins", twins::run),
     ("restored-home", restored_home::run),
     ("rights-live", rights::run),
+    ("unauthorised", unauthorised::run),
+    ("diamond", diamond::run),
     ("ready-time", idle::ready_time),
     ("idle-memory", idle::memory),
     ("groups-memory", idle::groups),
