@@ -41,7 +41,8 @@ impl Node {
         let header = message.header();
         let to = header.to.node().ok_or(Reject::UnknownTo)?;
         if header.from == self.config.node && header.instance == self.config.instance {
-            return Err(Reject::Duplicate);
+            // It was led in a circle: whoever sent it on knows no way and shall look for one.
+            return Err(Reject::UnknownTo);
         }
         if hop.hops >= limits::HOPS {
             return Err(Reject::TooFar);
@@ -58,7 +59,9 @@ impl Node {
             ahead if !list => ahead.to_vec(),
             _ => Vec::new(),
         };
-        let served = self.transit.served(&message.id());
+        let (served, came_after) = self.transit.served(&message.id());
+        // Copies come by other ways too; one that this node has sent on itself has crossed two more links at least.
+        let circles = hop.hops > came_after.saturating_add(1);
         let mut plan = Plan { here: None, ahead: Vec::new(), via };
         for (place, node) in (0u8..).zip(recipients) {
             let bit = bit_of(place);
@@ -67,6 +70,8 @@ impl Node {
             }
             if self.is_here(node) {
                 plan.here = Some(*node);
+            } else if served & bit != 0 && circles {
+                return Err(Reject::UnknownTo);
             } else if served & bit != 0 || (list && *node == header.from) {
                 // A copy, or the sender's own.
             } else if hop.hops.saturating_add(1) < limits::HOPS && self.passes(link, plan.via.first().unwrap_or(node)) {
@@ -85,7 +90,7 @@ impl Node {
     /// Whether there is a way on from a link to a node: not back, and only among links that share a group. The node
     /// itself may still be asking to take part: what it waits for is the answer.
     fn passes(&self, link: LinkId, heading: &NodeId) -> bool {
-        let Some(next) = self.next_hop(heading.as_bytes()).filter(|next| *next != link) else { return false };
+        let Some(next) = self.next_hop(heading.as_bytes(), false).filter(|next| *next != link) else { return false };
         let last = self.peer_of(next) == *heading && self.speaks_of_group(next);
         self.shares_group(link) && (last || self.shares_group(next))
     }
@@ -203,7 +208,7 @@ impl Node {
         let (id, header) = (message.id(), message.header());
         let bits = ahead.iter().fold(0, |bits, (_, place)| bits | bit_of(*place));
         if let Some(state) = self.links.get(&link) {
-            self.transit.take(id, header, bits, &state.origin, self.now);
+            self.transit.take(id, header, (bits, hop.hops), &state.origin, self.now);
         }
         let hops = hop.hops.saturating_add(1);
         let branch = |(node, bit)| (node, Branch::new(bit, Some(link), hops));

@@ -46,17 +46,19 @@ impl Node {
     /// Learns that a node lies behind a link, from something that it signed, that was verified and is fresh.
     pub(super) fn learn_route(&mut self, node: NodeId, link: LinkId) {
         let open = self.links.get(&link).is_some_and(crate::peer::link::Link::is_open);
-        if open && !self.is_here(&node) && self.link_to(&node).is_none() {
+        let direct = self.link_to(&node).is_some_and(|link| self.speaks_of_group(link));
+        if open && !self.is_here(&node) && !direct {
             self.routes.learn(node, link, self.now.mono);
             self.send_outbox(node);
         }
     }
 
-    /// The link to send over to a node or service: its own, or the one behind which it lies.
-    pub(super) fn next_hop(&self, key: &[u8; 32]) -> Option<LinkId> {
+    /// The link to send over to a node or service: its own, or the one behind which it lies. Its own carries what is
+    /// others' only where its peer speaks of a group of this node.
+    pub(super) fn next_hop(&self, key: &[u8; 32], is_own: bool) -> Option<LinkId> {
         let node = NodeId::new(*key);
         let known = || self.routes.find(&node, self.now.mono).filter(|link| self.shares_group(*link));
-        self.link_to(&node).or_else(known)
+        self.link_to(&node).filter(|link| is_own || self.speaks_of_group(*link)).or_else(known)
     }
 
     /// Whether a link's peer takes part in a group of this node: only such links carry what is others'.
@@ -84,7 +86,7 @@ impl Node {
     /// Looks for a node or service, unless that is under way.
     pub(super) fn search(&mut self, node: NodeId) {
         let prekey_wanted = self.waiting.iter().any(|waiting| waiting.to.contains(&node));
-        let found = self.next_hop(node.as_bytes()).is_some() && !prekey_wanted;
+        let found = self.next_hop(node.as_bytes(), false).is_some() && !prekey_wanted;
         if found || self.searches.contains_key(&node) || self.searches.len() >= limits::SEARCHES {
             return;
         }
@@ -157,7 +159,8 @@ impl Node {
 
     /// Passes a request on: straight to whom it looks for where that is linked, else to everybody but where it came from.
     fn pass_request(&mut self, from: Option<LinkId>, hops: u8, locate: &Locate) {
-        let all: Vec<LinkId> = match self.link_to(&locate.fields().target) {
+        let direct = self.link_to(&locate.fields().target).filter(|link| self.shares_group(*link));
+        let all: Vec<LinkId> = match direct {
             Some(link) => vec![link],
             None => self.links.keys().copied().collect(),
         };

@@ -107,7 +107,7 @@ impl Node {
 
     /// Whether something can be sealed for a node and sent to it now.
     pub(super) fn can_reach(&self, node: NodeId) -> bool {
-        self.outbox.prekey(&node).is_some() && self.next_hop(node.as_bytes()).is_some()
+        self.outbox.prekey(&node).is_some() && self.next_hop(node.as_bytes(), true).is_some()
     }
 
     /// Seals and heads a message; its number is taken. Recipients with whose prekey nothing can be agreed are left out
@@ -229,7 +229,7 @@ impl Node {
         let mut ways: BTreeMap<LinkId, Batch> = BTreeMap::new();
         for (node, branch) in &parcel.branches {
             let heading = parcel.via.first().unwrap_or(node);
-            let way = self.next_hop(heading.as_bytes());
+            let way = self.next_hop(heading.as_bytes(), parcel.is_own());
             let free = branch.on.is_none() && branch.not_before <= now;
             let may = |link: &LinkId| free && !busy.contains(link) && self.may_carry(*link, parcel, branch, node);
             if let Some(link) = way.filter(may) {

@@ -18,7 +18,8 @@ use crate::{Instant, Now, Reject, limits};
 #[derive(Default)]
 pub(crate) struct Transit {
     windows: Windows,
-    served: BTreeMap<MessageId, u32>,
+    /// Recipients as bits, and the most links that one of their copies had crossed.
+    served: BTreeMap<MessageId, (u32, u8)>,
     order: VecDeque<(WallMillis, MessageId)>,
     tolls: BTreeMap<LinkId, Bucket>,
 }
@@ -31,9 +32,10 @@ fn flow(header: &Header) -> NodeId {
 }
 
 impl Transit {
-    /// Recipients of a message that it was passed on for, as bits; 0 when it has not been seen.
-    pub(crate) fn served(&self, id: &MessageId) -> u32 {
-        self.served.get(id).copied().unwrap_or(0)
+    /// Recipients of a message that it was passed on for, as bits, and how many links it had crossed when it came; none
+    /// when it has not been seen.
+    pub(crate) fn served(&self, id: &MessageId) -> (u32, u8) {
+        self.served.get(id).copied().unwrap_or_default()
     }
 
     /// Whether a message that was not seen may be passed on; reads only.
@@ -49,17 +51,18 @@ impl Transit {
         self.windows.admit(newness, origin, false, now)
     }
 
-    /// Books recipients of a message, after its signature and payload hash held.
-    pub(crate) fn take(&mut self, id: MessageId, header: &Header, bits: u32, origin: &Origin, now: Now) {
+    /// Books recipients of a message and the links it has crossed, after its signature and payload hash held.
+    pub(crate) fn take(&mut self, id: MessageId, header: &Header, came: (u32, u8), origin: &Origin, now: Now) {
+        let (bits, hops) = came;
         match self.served.get_mut(&id) {
-            Some(served) => *served |= bits,
+            Some(served) => *served = (served.0 | bits, served.1.max(hops)),
             None => {
                 let (flow, run) = (flow(header), header.instance);
                 if !self.windows.knows(flow, run) {
                     self.windows.open((flow, run), origin, false, now);
                 }
                 self.windows.take(flow, run, header.seq, now.wall);
-                self.served.insert(id, bits);
+                self.served.insert(id, came);
                 self.order.push_back((now.wall, id));
                 if self.order.len() > limits::TRANSIT_IDS
                     && let Some((_, oldest)) = self.order.pop_front()

@@ -5,10 +5,12 @@ use bytes::Bytes;
 use crosscast_core::{Command, Input, Notice, Outcome, Refusal, Reply, Since, Source};
 use crosscast_port::{LinkId, Report};
 use crosscast_wire::{
-    Frame, FrameType, Hop, MessageId, NodeId, RawFrame, RefuseCode, RustCrypto, SecretKey, State, Ticket, frame,
+    Destination, Frame, FrameType, HeaderDraft, Hop, Lane, Message, MessageId, NodeId, RawFrame, RefuseCode,
+    RustCrypto, SecretKey, State, Ticket, frame,
 };
 
 use crate::common::{self, Net};
+use crate::puppet::{self, Puppet};
 
 /// Hosts in a row that are all part of one group and read their inboxes.
 pub(crate) fn row(count: usize) -> (Net, Ticket) {
@@ -392,4 +394,72 @@ fn outcomes_of_single_messages_name_nobody() {
     let to = net.id(2);
     let id = send(&mut net, 0, to, "x");
     assert_eq!(net.hosts[0].outcomes, [Outcome { id, state: State::Sent, links: 1, to: None, code: None }]);
+}
+
+#[test]
+fn a_router_with_a_link_of_no_common_group_to_the_recipient_does_not_stand_in_the_way() {
+    let mut net = Net::new(4);
+    let (_, near) = net.create_group_named(0, "near");
+    let (_, far) = net.create_group_named(3, "far");
+    for host in [1, 2] {
+        net.join(host, &near);
+    }
+    net.join(2, &far);
+    for host in 0..4 {
+        net.read(host, Source::Inbox, Since::Oldest, 1 << 20);
+    }
+    for (a, b) in [(0, 1), (1, 2), (2, 3), (1, 3)] {
+        net.connect(a, b);
+    }
+    let to = net.id(3);
+    let id = send(&mut net, 0, to, "around");
+    net.pass(3_000);
+    assert_eq!(net.texts(3), ["around"]);
+    assert_eq!(state_of(&net, 0, id), Some(State::Sent));
+    // What the node in between says itself goes straight.
+    send(&mut net, 1, to, "straight");
+    assert_eq!(net.texts(3), ["around", "straight"]);
+    assert_eq!(net.hosts[3].deliveries[1].1.hops, 1);
+}
+
+#[test]
+fn what_was_led_in_a_circle_is_refused_and_a_copy_by_another_way_is_not() {
+    let behind = puppet::key(51);
+    let mut net = Net::new(1);
+    let (group, _) = net.create_group(0);
+    let [left, right, back] = [1, 2, 3].map(|number| {
+        let puppet = Puppet::link(&mut net, 0, number, &format!("192.0.2.{number}")).unwrap();
+        puppet.join(&mut net, group);
+        puppet
+    });
+    let now = net.now.wall;
+    let signed = |from: &SecretKey, to: NodeId, seq: u64| {
+        let draft = HeaderDraft { to: Destination::Unicast(to), ..puppet::draft(from, group, seq, now) };
+        draft.sign(&RustCrypto, from, &puppet::payload("text")).unwrap()
+    };
+    let copy = |message: &Message, hops: u8| {
+        common::received(&Hop::new(0, hops, 0).frame(message.bytes().clone(), Lane::Normal))
+    };
+    let messages = |puppet: &Puppet, net: &mut Net| -> Vec<Message> {
+        let taken = puppet.taken(net).into_iter();
+        taken
+            .filter_map(|frame| if let Frame::Message { message, .. } = frame { Some(message) } else { None })
+            .collect()
+    };
+    // What it signed comes over the left link: there it lies.
+    let word = signed(&behind, net.id(0), 1);
+    left.bring(&mut net, &[word]);
+    let others = signed(&right.key, puppet::id(&behind), 1);
+    right.send(&mut net, vec![copy(&others, 1)]);
+    assert_eq!(messages(&left, &mut net).len(), 1);
+    back.taken(&mut net);
+    back.send(&mut net, vec![copy(&others, 2)]);
+    assert_eq!(back.refusals(&mut net), [], "it may have come by another way");
+    back.send(&mut net, vec![copy(&others, 3)]);
+    assert_eq!(back.refusals(&mut net), [RefuseCode::UnknownTo]);
+    // The sender's own comes back by nothing but a circle.
+    net.command(0, Command::Send { to: puppet::id(&left.key), payload: Bytes::from_static(b"own"), life_ms: None });
+    let own = messages(&left, &mut net).pop().unwrap();
+    back.send(&mut net, vec![copy(&own, 1)]);
+    assert_eq!(back.refusals(&mut net), [RefuseCode::UnknownTo]);
 }
