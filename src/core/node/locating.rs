@@ -86,7 +86,9 @@ impl Node {
     /// Looks for a node or service, unless that is under way.
     pub(super) fn search(&mut self, node: NodeId) {
         let prekey_wanted = self.waiting.iter().any(|waiting| waiting.to.contains(&node));
-        let found = self.next_hop(node.as_bytes(), false).is_some() && !prekey_wanted;
+        let back = self.outbox.all_came_over(&node);
+        let leads_on = self.next_hop(node.as_bytes(), false).is_some_and(|link| Some(link) != back);
+        let found = leads_on && !prekey_wanted;
         if found || self.searches.contains_key(&node) || self.searches.len() >= limits::SEARCHES {
             return;
         }
@@ -153,7 +155,11 @@ impl Node {
     pub(super) fn on_locate_signed(&mut self, body: &Bytes, signature: &Signature) {
         if let Ok(locate) = Locate::parse(&[body.as_ref(), signature].concat()) {
             self.requests.add(locate.id(), self.now.mono);
-            self.pass_request(None, 0, &locate);
+            // A way back over the link that it came over would be none for what is passed on.
+            let target = locate.fields().target;
+            let own = self.waiting.iter().any(|waiting| waiting.to.contains(&target));
+            let back = self.outbox.all_came_over(&target).filter(|_| !own);
+            self.pass_request(back, 0, &locate);
         }
     }
 

@@ -324,6 +324,14 @@ impl Outbox {
         self.by_node.get(node).into_iter().flatten().any(waits)
     }
 
+    /// The link that all came over what waits for a node: then a way over it is none.
+    pub(crate) fn all_came_over(&self, node: &NodeId) -> Option<LinkId> {
+        let waiting = |number: &u64| self.parcels.get(number).and_then(|parcel| parcel.branches.get(node));
+        let mut branches = self.by_node.get(node).into_iter().flatten().filter_map(waiting);
+        let first = branches.find(|branch| branch.on.is_none())?.came_over;
+        first.filter(|_| branches.all(|branch| branch.on.is_some() || branch.came_over == first))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.parcels.is_empty()
     }

@@ -463,3 +463,22 @@ fn what_was_led_in_a_circle_is_refused_and_a_copy_by_another_way_is_not() {
     back.send(&mut net, vec![copy(&own, 1)]);
     assert_eq!(back.refusals(&mut net), [RefuseCode::UnknownTo]);
 }
+
+#[test]
+fn a_router_to_which_the_way_leads_back_finds_the_one_that_leads_on() {
+    let (mut net, _) = members(7);
+    for (a, b) in [(0, 1), (1, 4), (4, 3)] {
+        net.connect(a, b);
+    }
+    let to = net.id(3);
+    send(&mut net, 0, to, "one");
+    let link = net.link_between(4, 3);
+    net.cut(4, link);
+    // The short way from the router is behind the sender, who does not know that.
+    for (a, b) in [(0, 2), (2, 3), (4, 5), (5, 6), (6, 3)] {
+        net.connect(a, b);
+    }
+    send(&mut net, 0, to, "two");
+    net.pass(10_000);
+    assert_eq!(net.texts(3), ["one", "two"]);
+}
