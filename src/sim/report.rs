@@ -39,7 +39,8 @@ pub struct Report {
     /// Pairs of message and reader that had to be, and were.
     pub required: u64,
     /// Pairs that did not have to be, and were not, by what excuses them: published too late, older than a small
-    /// window, a refusing disk, a life that is over, a publisher that was told no, a crash, a marked gap.
+    /// window, a refusing disk, a life that is over, a publisher that was told no, no way on from somebody who had it in hand (transit) or one that
+    /// nobody had learned while links came and went (misled), a stranger's share used up, a crash, a marked gap.
     pub excused: BTreeMap<&'static str, u64>,
     /// Messages passed over behind marked gaps, over all readers.
     pub skipped: u64,

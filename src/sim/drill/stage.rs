@@ -188,7 +188,7 @@ impl Stage {
                 Happening::Event { host, run: _, event } => self.on_event(host, event),
                 Happening::Tick(name) => self.on_tick(HostId(u32::try_from(name).unwrap_or(u32::MAX))),
                 Happening::Wrote { host, writes } => self.book.wrote(self.world.now(), host, &writes),
-                Happening::Sent { host, frames } if !self.is_rogue(host) => self.book.sent(&frames),
+                Happening::Sent { host, frames, to: _ } if !self.is_rogue(host) => self.book.sent(&frames),
                 Happening::Sent { .. } => {}
             }
         }

@@ -20,8 +20,10 @@ pub(crate) struct Excuses {
     pub(crate) kept_since: Micros,
     /// Messages published after this need not have arrived yet.
     pub(crate) until: Micros,
-    /// Until then a node that has taken a message to pass it on may have been lost with it.
+    /// Messages published after this are passed on while nothing goes wrong any more.
     pub(crate) transit_until: Micros,
+    /// Messages that some host had in hand while no way led from there to this recipient for as long as it is kept.
+    pub(crate) strayed: BTreeSet<(MessageId, HostId)>,
     /// Hosts that must find each other.
     pub(crate) near: BTreeSet<(HostId, HostId)>,
     /// Hosts that take no more than a stranger's share from those they do not know: a router that has taken a message
@@ -51,7 +53,7 @@ impl Excuses {
     }
 
     /// Why a message may be missing at a host.
-    fn cause(&self, fact: &Fact, host: HostId) -> Option<&'static str> {
+    fn cause(&self, id: &MessageId, fact: &Fact, host: HostId, shares: &Shares) -> Option<&'static str> {
         if fact.at > self.until {
             return Some("late");
         }
@@ -71,11 +73,16 @@ impl Excuses {
             Some(State::Expired | State::Refused | State::Dropped) => return Some("told"),
             Some(State::Accepted | State::Sent | State::Stored | State::Delivered) | None => {}
         }
-        if links > 0 && !matches!(fact.to, To::Group(_)) && fact.at < self.transit_until {
+        let passed_on = links > 0 && !matches!(fact.to, To::Group(_));
+        if passed_on && self.strayed.contains(&(*id, host)) {
             return Some("transit");
         }
-        if links > 0 && !matches!(fact.to, To::Group(_)) && self.picky.contains(&host) {
+        if passed_on && self.picky.contains(&host) && shares.are_used_up(fact.host, host) {
             return Some("stranger");
+        }
+        // There was a way, and what had been learned while links came and went led elsewhere.
+        if passed_on && fact.at < self.transit_until {
+            return Some("misled");
         }
         // It waits for a way, which there may be none of.
         if state.is_none() && !matches!(fact.to, To::Group(_)) && !self.near.contains(&(fact.host, host)) {
@@ -92,6 +99,25 @@ impl Excuses {
     }
 }
 
+/// How many messages came to inboxes: by sender and recipient, and by recipient.
+#[derive(Debug, Default)]
+struct Shares {
+    of_senders: BTreeMap<(HostId, HostId), u64>,
+    of_all: BTreeMap<HostId, u64>,
+}
+
+impl Shares {
+    /// Whether so much came that a sender may have been refused as a stranger.
+    fn are_used_up(&self, sender: HostId, host: HostId) -> bool {
+        let came = |count: Option<&u64>, most: u64| count.is_some_and(|count| *count >= most);
+        came(self.of_senders.get(&(sender, host)), STRANGER_MESSAGES) || came(self.of_all.get(&host), STRANGERS_BOX)
+    }
+}
+
+/// What a stranger may leave within a day: the core's own word. Messages of a scenario are too short for its bytes.
+const STRANGER_MESSAGES: u64 = 8;
+/// Strangers' messages through one neighbour: 64, or somewhat fewer of the longest in its bytes.
+const STRANGERS_BOX: u64 = 50;
 /// Clocks differ by less than this; a message whose life ends so soon after the end may be over for some.
 const LIFE_SPARE: Micros = 60_000_000;
 
@@ -102,12 +128,13 @@ impl Ledger {
     /// The first message that did not arrive at a reader.
     pub(crate) fn check_end(&self, excuses: &Excuses) -> Result<Finding, Broken> {
         let mut finding = Finding::default();
+        let shares = self.shares();
         for (id, fact) in &self.messages {
             for ((host, stream), chain) in &self.chains {
                 if !stream.takes(fact.to, *host) || chain.since > fact.at {
                     continue;
                 }
-                let cause = excuses.cause(fact, *host);
+                let cause = excuses.cause(id, fact, *host, &shares);
                 if chain.has(id) {
                     finding.arrived = finding.arrived.saturating_add(u64::from(cause.is_none()));
                     continue;
@@ -121,6 +148,23 @@ impl Ledger {
             }
         }
         Ok(finding)
+    }
+
+    /// What came to inboxes.
+    fn shares(&self) -> Shares {
+        let mut shares = Shares::default();
+        let single = self.messages.iter().filter(|(_, fact)| !matches!(fact.to, To::Group(_)));
+        for (id, fact) in single {
+            for ((host, stream), chain) in &self.chains {
+                if *stream == Stream::Inbox && chain.has(id) {
+                    let of_sender = shares.of_senders.entry((fact.host, *host)).or_default();
+                    *of_sender = of_sender.saturating_add(1);
+                    let of_all = shares.of_all.entry(*host).or_default();
+                    *of_all = of_all.saturating_add(1);
+                }
+            }
+        }
+        shares
     }
 
     fn passed_over(&self, host: HostId, stream: Stream, fact: &Fact) -> bool {

@@ -72,6 +72,11 @@ impl Ledger {
         self.nodes.entry(node).or_default().insert(host);
     }
 
+    /// The host that has a key, the first where several do.
+    pub(crate) fn host_of(&self, node: &NodeId) -> Option<HostId> {
+        self.nodes.get(node).and_then(|hosts| hosts.first()).copied()
+    }
+
     pub(crate) fn add_group(&mut self, group: GroupId, number: usize) {
         self.groups.insert(group, number);
     }
@@ -132,7 +137,7 @@ impl Ledger {
     /// What it was told is not so.
     pub(crate) fn outcome(&mut self, host: HostId, run: u64, wall_ms: u64, outcome: Outcome) -> Result<(), Broken> {
         let Outcome { id, state, links, to, code: _ } = outcome;
-        let recipient = to.and_then(|node| self.nodes.get(&node)).and_then(|hosts| hosts.first()).copied();
+        let recipient = to.and_then(|node| self.host_of(&node));
         let broken = |what: String| Err((Rule::Outcome, what));
         let Some(fact) = self.messages.get_mut(&id) else {
             return broken(format!("n{} was told {state} of {id:?}, which nobody published", host.0));

@@ -282,4 +282,23 @@ impl Net {
         let up = self.conns.values().filter(|conn| conn.ends.dialer.is_up() && conn.ends.listener.is_up());
         up.map(|conn| (conn.ends.dialer.host, conn.ends.listener.host)).collect()
     }
+
+    /// The same with the connections' numbers, as far as something gets over them in both directions at this time.
+    pub(crate) fn open_ways(&self) -> BTreeSet<(ConnId, HostId, HostId)> {
+        let runs = |host: &HostId| self.sites.get(host).is_some_and(|site| site.run.is_some() && !site.paused);
+        let ways = self.conns.iter().filter_map(|(id, conn)| {
+            let (dialer, listener) = (&conn.ends.dialer, &conn.ends.listener);
+            let (a, b) = (dialer.host, listener.host);
+            let up = dialer.is_up() && listener.is_up() && !conn.cut && self.lives(*dialer) && self.lives(*listener);
+            let open = up && runs(&a) && runs(&b) && self.reaches(a, b) && self.reaches(b, a);
+            open.then_some((*id, a, b))
+        });
+        ways.collect()
+    }
+
+    /// The host at the other end of a link.
+    pub(crate) fn peer(&self, link: crosscast_port::LinkId) -> Option<HostId> {
+        let (id, role) = conn::end_of(link);
+        self.conns.get(&id).map(|conn| conn.ends.get(conn::other(role)).host)
+    }
 }

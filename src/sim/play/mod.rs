@@ -7,6 +7,7 @@ mod apps;
 mod events;
 mod faults;
 mod rights;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,8 @@ use crate::report::Report;
 use crate::scenario::{PUBLISH_FROM, RECONNECT, SETTLE, Scenario};
 use crate::violation::{Rule, Violation};
 use crate::world::{Happening, HostId, HostSpec, World};
+
+use ways::Ways;
 
 /// How often every machine is asked for its peers, groups and state.
 const PROBE_EVERY: Micros = 5 * SECOND;
@@ -98,6 +101,7 @@ pub(crate) struct Play<'a, M> {
     /// Power was lost since the reader last read: its cursor may lie beyond what the store kept.
     torn: BTreeSet<(HostId, Stream)>,
     excuses: Excuses,
+    ways: Ways,
     quiet: bool,
     max_queued_bytes: u64,
     rejects: BTreeMap<HostId, BTreeMap<&'static str, u64>>,
@@ -121,6 +125,7 @@ impl<'a, M: Machine> Play<'a, M> {
         if scenario.groups.iter().any(|group| group.rights.is_some()) {
             world.watch();
         }
+        world.overhear();
         for ((number, plan), (secret, prekey)) in (0_u32..).zip(&scenario.hosts).zip(keys) {
             let id = world.add_host(HostSpec {
                 name: format!("n{number}"),
@@ -169,6 +174,7 @@ impl<'a, M: Machine> Play<'a, M> {
             disks: Vec::new(),
             torn: BTreeSet::new(),
             excuses,
+            ways: Ways::default(),
             quiet: false,
             max_queued_bytes: 0,
             rejects: BTreeMap::new(),
@@ -221,6 +227,7 @@ impl<'a, M: Machine> Play<'a, M> {
     }
 
     fn turn(&mut self) -> Result<(), Broken> {
+        self.look();
         while let Some(happening) = self.world.next_happening() {
             match happening {
                 Happening::Event { host, run, event } => self.on_event(host, run, event)?,
@@ -230,13 +237,31 @@ impl<'a, M: Machine> Play<'a, M> {
                     }
                 }
                 Happening::Wrote { host, writes } => self.on_wrote(host, &writes)?,
-                Happening::Sent { .. } => {}
+                Happening::Sent { host, to, frames } => {
+                    let now = self.world.now();
+                    to.into_iter().for_each(|to| self.ways.sent(now, host, to, &frames));
+                }
             }
         }
         match self.world.breach() {
             Some(breach) => Err((Rule::Contract, format!("n{}: {}", breach.host.0, breach.what))),
             None => Ok(()),
         }
+    }
+
+    /// Notes which connections can carry for others now.
+    fn look(&mut self) {
+        let now = self.world.now();
+        if !self.ways.is_due(now) {
+            return;
+        }
+        let open = |number: &usize| self.scenario.groups.get(*number).is_some_and(|plan| plan.rights.is_none());
+        let both = |a, b, number| self.joined.contains(&(a, number)) && self.joined.contains(&(b, number));
+        let share = |a, b| (0..self.scenario.groups.len()).filter(open).any(|number| both(a, b, number));
+        let well = |host| !self.disk_refuses(host);
+        let mut ways = self.world.open_ways();
+        ways.retain(|(_, a, b)| share(*a, *b) && well(*a) && well(*b));
+        self.ways.look(now, &ways);
     }
 
     fn act(&mut self, action: Action) -> Result<(), Broken> {
@@ -261,7 +286,7 @@ impl<'a, M: Machine> Play<'a, M> {
         Violation { seed: self.scenario.seed, nodes, at: self.world.now(), rule, what }
     }
 
-    fn check_end(&self) -> Result<Finding, Broken> {
+    fn check_end(&mut self) -> Result<Finding, Broken> {
         let up = self.world.pairs_up();
         for (a, b) in &self.scenario.edges {
             // A link to a machine's twin is a link to its key.
@@ -280,6 +305,8 @@ impl<'a, M: Machine> Play<'a, M> {
             }
         }
         self.check_rights_end()?;
+        let host_of = |node: &crosscast_wire::NodeId| self.ledger.host_of(node);
+        self.excuses.strayed = self.ways.strayed(host_of);
         self.ledger.check_end(&self.excuses)
     }
 

@@ -52,10 +52,12 @@ pub enum Happening {
         /// What is to be kept.
         writes: Vec<Write>,
     },
-    /// A machine sends messages over a link; told while the world is watched.
+    /// A machine sends messages over a link; told while the world is watched or overheard.
     Sent {
         /// From which host.
         host: HostId,
+        /// To which host, while the link is known.
+        to: Option<HostId>,
         /// The MESSAGE frames among what it sends.
         frames: Vec<RawFrame>,
     },
@@ -111,6 +113,7 @@ pub struct World<M> {
     next_command: u64,
     counts: Counts,
     watched: bool,
+    overheard: bool,
     /// What was recorded.
     pub trace: Trace,
 }
@@ -133,6 +136,7 @@ impl<M: Machine> World<M> {
             next_command: 1,
             counts: Counts::default(),
             watched: false,
+            overheard: false,
             trace: Trace::new(with_text),
         }
     }
@@ -148,6 +152,11 @@ impl<M: Machine> World<M> {
     /// Tells from now on what machines keep and which messages they send.
     pub const fn watch(&mut self) {
         self.watched = true;
+    }
+
+    /// From now on what machines send to each other is told.
+    pub const fn overhear(&mut self) {
+        self.overheard = true;
     }
 
     /// One-way delay between two hosts, in microseconds, without jitter and loss.
@@ -201,6 +210,11 @@ impl<M: Machine> World<M> {
     #[must_use]
     pub fn pairs_up(&self) -> BTreeSet<(HostId, HostId)> {
         self.net.pairs_up()
+    }
+
+    /// Connections that carry both ways now, by their number.
+    pub(crate) fn open_ways(&self) -> BTreeSet<(u64, HostId, HostId)> {
+        self.net.open_ways()
     }
 
     /// The hash over everything recorded so far.
@@ -375,8 +389,8 @@ impl<M: Machine> World<M> {
                 self.counts.frames = self.counts.frames.saturating_add(frames.len() as u64);
                 let bytes = frames.iter().map(|frame| frame.body_len() as u64).fold(0, u64::saturating_add);
                 self.counts.frame_bytes = self.counts.frame_bytes.saturating_add(bytes);
-                if self.watched {
-                    self.watch_frames(host, &frames);
+                if self.watched || self.overheard {
+                    self.watch_frames(host, link, &frames);
                 }
                 self.net.send(now, host, link, frames);
             }
@@ -385,11 +399,12 @@ impl<M: Machine> World<M> {
         }
     }
 
-    fn watch_frames(&mut self, host: HostId, frames: &[RawFrame]) {
+    fn watch_frames(&mut self, host: HostId, link: crosscast_port::LinkId, frames: &[RawFrame]) {
         let messages = frames.iter().filter(|frame| frame.frame_type == FrameType::MESSAGE);
         let frames: Vec<RawFrame> = messages.cloned().collect();
         if !frames.is_empty() {
-            self.happenings.push_back(Happening::Sent { host, frames });
+            let to = self.net.peer(link);
+            self.happenings.push_back(Happening::Sent { host, to, frames });
         }
     }
 
