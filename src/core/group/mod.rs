@@ -155,4 +155,6 @@ pub(crate) struct Asking {
     pub(crate) next: Instant,
     /// The command that waits for the answer.
     pub(crate) command: Option<CommandId>,
+    /// When that command is told that nobody answers, at the latest.
+    pub(crate) word_by: Instant,
 }

@@ -109,7 +109,8 @@ impl Node {
         group.asking.tries = group.asking.tries.saturating_add(1);
         group.asking.last = Some((purpose, now.mono));
         group.asking.next = now.mono.plus_millis(self.choices.around(wait));
-        self.timers.set(Timer::Ask(id), group.asking.next);
+        let word_by = group.asking.command.map(|_| group.asking.word_by);
+        self.timers.set(Timer::Ask(id), word_by.map_or(group.asking.next, |by| by.min(group.asking.next)));
         let name = Some(self.config.name.clone()).filter(|name| !name.is_empty());
         let mut fields = JoinRequestFields {
             group: id,
@@ -352,7 +353,8 @@ impl Node {
     pub(super) fn on_ask_due(&mut self, id: GroupId) {
         let alone = self.ask_links(id).is_empty();
         let Some(group) = self.groups.get_mut(&id) else { return };
-        let unanswered = alone || group.asking.tries >= TRIES_BEFORE_WORD;
+        let overdue = group.asking.word_by <= self.now.mono;
+        let unanswered = alone || overdue || group.asking.tries >= TRIES_BEFORE_WORD;
         if let Some(command) = group.asking.command.take_if(|_| unanswered) {
             self.reply(command, Reply::Refused(Refusal::NobodyAdmits));
         }

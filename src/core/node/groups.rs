@@ -218,7 +218,8 @@ impl Node {
             return self.reply_group(command, id, None);
         }
         let other = group.asking.command.replace(command);
-        self.timers.set(Timer::Ask(id), self.now.mono.plus_millis(ADMISSION_MS));
+        group.asking.word_by = self.now.mono.plus_millis(ADMISSION_MS);
+        self.timers.set(Timer::Ask(id), group.asking.word_by);
         if let Some(other) = other {
             self.reply(other, Reply::Refused(Refusal::NobodyAdmits));
         }
@@ -265,5 +266,5 @@ impl Node {
 
 /// 365 days: the maker of an open group need not come back to keep it open; a tighter policy is a new record.
 pub(super) const FLOOR_LIFE_MS: u64 = 365 * 24 * 3_600_000;
-/// 20 s: how long a join waits when there is no link yet over which to ask.
+/// 20 s: how long a join waits at most, be there no link yet over which to ask, or nobody who answers.
 const ADMISSION_MS: u64 = 20_000;
