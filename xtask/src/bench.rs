@@ -104,7 +104,15 @@ pub(crate) fn main(args: &[String]) -> Result<bool> {
     }
     println!("{}", table::all(&results, &bars));
     println!("{}", file.display());
+    println!("{}", summary(&bars));
     Ok(true)
+}
+
+/// Whether every goal was measured in enough rounds, met or not, as the proofs read it.
+fn summary(bars: &[Bar]) -> Value {
+    let measured = bars.iter().filter(|bar| bar.value.is_some() && bar.rounds >= ROUNDS_MIN).count();
+    let met = bars.iter().filter(|bar| bar.pass).count();
+    json!({ "value": { "goals": bars.len(), "measured": measured, "met": met }, "pass": measured == bars.len() })
 }
 
 /// Prints one goal as the proofs read it.

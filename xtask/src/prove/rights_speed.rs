@@ -1,7 +1,7 @@
 //! The bars of rights and speed: the data path beside its rivals, who may publish, floods, QUIC, the local interface.
 //!
-//! The comparison is measured once, by the first bar, on a machine that does nothing else; the goals behind it are read
-//! from what it wrote. The rest is measured by the live suites, the hostile suite and the simulator.
+//! The comparison is measured by `cargo xtask bench --rounds 5 --docs`, on a machine that does nothing else; the goals are
+//! read from what it wrote. The rest is measured by the live suites, the hostile suite and the simulator.
 
 use super::{Bar, live};
 
@@ -70,8 +70,8 @@ macro_rules! drill {
 pub(crate) const BARS: &[Bar] = &[
     Bar {
         id: "compared",
-        text: "six systems side by side in one interleaved run of five rounds",
-        command: &["cargo", "xtask", "bench", "--rounds", "5", "--docs"],
+        text: "every goal of the data path measured in one interleaved run of six systems and at least five rounds",
+        command: &["cargo", "xtask", "bench", "--from", "docs/performance.jsonl"],
     },
     goal!("gossipsub-1k-10", "CPU per delivery at most 1/120 of gossipsub's with strict signing, 1 KiB, fan-out 10"),
     goal!("iroh-1k-10", "CPU at most 1/5 of iroh-gossip's, unsigned, 1 KiB, fan-out 10"),
