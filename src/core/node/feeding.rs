@@ -62,6 +62,8 @@ impl Node {
         let Some(state) = self.links.get_mut(&link) else { return };
         if !on {
             state.foreign.remove(&id);
+            // Whoever comes back may begin with the floor of an old ticket, and has forgotten ours.
+            state.floors_told.remove(&id);
             return self.drop_feed(link, id);
         }
         let known = state.feeds.contains_key(&id) || state.foreign.contains_key(&id);

@@ -36,7 +36,7 @@ impl Node {
         self.verify(Pending::FloorCheck(link, Box::new(Offered { floor, chain })), job);
     }
 
-    /// Answers an older record with ours, once a link: who goes on with it has heard of ours.
+    /// Answers an older record with ours, once a link and until its peer leaves: who goes on with it has heard of ours.
     fn tell_floor(&mut self, link: LinkId, id: GroupId) {
         let Some(group) = self.groups.get(&id) else { return };
         let Some(floor) = &group.floor else { return };

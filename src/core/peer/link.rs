@@ -120,7 +120,7 @@ pub(crate) struct Link {
     pub(crate) offers_again: Bucket,
     /// Requests of others that the peer may still bring.
     pub(crate) requests: Bucket,
-    /// Which floor of a group the peer was told of in answer to an older one.
+    /// Which floor of a group the peer was told of in answer to an older one, since it last left the group.
     pub(crate) floors_told: BTreeMap<GroupId, u64>,
     /// Chains of the peer under verification.
     pub(crate) chain_checks: usize,

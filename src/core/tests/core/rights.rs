@@ -142,6 +142,30 @@ fn who_was_away_while_the_key_changed_twice_reads_what_was_said_between() {
 }
 
 #[test]
+fn whoever_left_and_comes_back_by_an_old_ticket_misses_nothing_that_was_sealed_under_a_newer_key() {
+    let (mut net, group) = line(2);
+    net.add(SecretKey::new([3; 32]), 1_700_000_000);
+    net.connect(0, 2);
+    let ticket = invite(&mut net, 0, group, InviteOptions { offline: true, ..InviteOptions::default() });
+    net.publish(0, group, "under the first key");
+    let whom = Revoked::Subject(net.id(1));
+    assert!(matches!(net.command(0, Command::Revoke { group, whom }), Some(Reply::Done)));
+    net.pass(31_000);
+    net.publish(0, group, "under the second");
+    net.join(2, &ticket);
+    net.subscribe(2, group, Since::Oldest);
+    assert_eq!(net.texts(2), ["under the first key", "under the second"], "the first time");
+    for time in ["the second time", "the third time"] {
+        // Over the same link, on which its neighbour has answered the ticket's floor record before.
+        assert!(matches!(net.command(2, Command::LeaveGroup { group }), Some(Reply::Done)));
+        net.hosts[2].deliveries.clear();
+        net.join(2, &ticket);
+        net.subscribe(2, group, Since::Oldest);
+        assert_eq!(net.texts(2), ["under the first key", "under the second"], "{time}");
+    }
+}
+
+#[test]
 fn a_key_comes_from_any_neighbour_while_whoever_renews_is_away() {
     let (mut net, group) = line(3);
     let (subject, rights) = (net.id(1), Rights::PUBLISH | Rights::SUBSCRIBE | Rights::REVOKE);
