@@ -43,8 +43,9 @@ pub async fn serve(
 ) -> io::Result<()> {
     let app = Arc::new(Shared::new(node.clone(), about, reloads, stop.clone()));
     let watcher = tokio::spawn(watch_notices(node, Arc::clone(&app)));
-    let service = router(app).into_make_service_with_connect_info::<Caller>();
+    let service = router(Arc::clone(&app)).into_make_service_with_connect_info::<Caller>();
     let served = axum::serve(door, service).with_graceful_shutdown(stopped(stop)).await;
+    app.streams_ended().await;
     watcher.abort();
     served
 }

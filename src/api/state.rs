@@ -15,6 +15,9 @@ use crate::{ApiError, Code};
 /// Streams at once. 256: as many as connections.
 const STREAMS: usize = 256;
 
+/// How long streams may take to end when the daemon stops. 1 s: as long as its links have for the same.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// Peers whose last error is remembered. 1,024: as many as links.
 const ERRORS: usize = 1_024;
 
@@ -131,6 +134,14 @@ impl Shared {
             rates: Mutex::default(),
             errors: Mutex::default(),
         }
+    }
+
+    /// Waits until every stream and WebSocket has ended, for at most [`GOODBYE`]: the server itself forgets a WebSocket
+    /// as soon as it is one.
+    pub(crate) async fn streams_ended(&self) {
+        let all = u32::try_from(STREAMS).unwrap_or(u32::MAX);
+        // Whoever takes no goodbye within that time gets none.
+        let _ = tokio::time::timeout(GOODBYE, self.streams.acquire_many(all)).await;
     }
 
     /// A place among the streams.

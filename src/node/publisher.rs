@@ -27,8 +27,8 @@ const CHUNK_BYTES: usize = 60 * 1024;
 /// What an entry weighs in a message beside its payload, in bytes: as the core counts.
 const CHUNK_ENTRY_OVERHEAD: usize = 8;
 
-/// Time without an entry after which one comes alone, in microseconds. 250: about what signing, committing and sending one takes its
-/// publisher, so that it never spends more than half of its time on that.
+/// Time without an entry after which one comes alone, in microseconds. 250: several times what signing, committing and
+/// sending one takes its publisher.
 const ALONE_US: u64 = 250;
 
 /// A fast way to publish to one group; entries keep their order.
