@@ -16,53 +16,28 @@ macro_rules! goal {
     };
 }
 
-/// What QUIC does when packets are lost and addresses change, over a path that loses by a seed.
-macro_rules! quic {
-    ($id:literal, $what:literal, $count:literal, $text:literal) => {
+/// What a program of the workspace measures.
+macro_rules! program {
+    ($id:literal, $text:literal, $package:literal, $kind:literal, $name:literal, $($arg:literal),+) => {
         Bar {
             id: $id,
             text: $text,
-            command: &[
-                "cargo",
-                "run",
-                "--release",
-                "--quiet",
-                "-p",
-                "crosscast-tls",
-                "--example",
-                "measure",
-                "--",
-                "quic",
-                $what,
-                $count,
-                "7",
-            ],
+            command: &["cargo", "run", "--release", "--quiet", "-p", $package, $kind, $name, "--", $($arg),+],
         }
+    };
+}
+
+/// What QUIC does when packets are lost and addresses change, over a path that loses by a seed.
+macro_rules! quic {
+    ($id:literal, $what:literal, $count:literal, $text:literal) => {
+        program!($id, $text, "crosscast-tls", "--example", "measure", "quic", $what, $count, "7")
     };
 }
 
 /// A named scenario of the simulator, for several seeds.
 macro_rules! drill {
     ($id:literal, $name:literal, $seeds:literal, $text:literal) => {
-        Bar {
-            id: $id,
-            text: $text,
-            command: &[
-                "cargo",
-                "run",
-                "--release",
-                "--quiet",
-                "-p",
-                "crosscast-sim",
-                "--bin",
-                "sim",
-                "--",
-                $name,
-                "--seeds",
-                $seeds,
-                "--json",
-            ],
-        }
+        program!($id, $text, "crosscast-sim", "--bin", "sim", $name, "--seeds", $seeds, "--json")
     };
 }
 
