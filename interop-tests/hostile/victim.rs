@@ -106,6 +106,7 @@ impl Victim {
             traits: LinkTraits::STREAM,
             path: PathKind::Direct,
             reason: if at.starts_with("memory:") { PathReason::Lan } else { PathReason::PublicV4 },
+            rendezvous: None,
         };
         self.inputs.push_back(Input::Link(Report::Up { link, up: Box::new(up) }));
         for lane in Lane::ALL {
@@ -193,7 +194,14 @@ impl Victim {
                 self.ended.push(link);
                 self.inputs.push_back(Input::Link(Report::Down { link, reason: DownReason::Requested }));
             }
-            Output::Link(Request::Listen { .. } | Request::Dial { .. } | Request::Datagram { .. }) => {}
+            Output::Link(
+                Request::Listen { .. }
+                | Request::Dial { .. }
+                | Request::Datagram { .. }
+                | Request::Meet { .. }
+                | Request::Part { .. }
+                | Request::Judge { .. },
+            ) => {}
             Output::Store(op, store) => {
                 let outcome = self.stored(op, store);
                 self.inputs.push_back(Input::Stored(op, outcome));

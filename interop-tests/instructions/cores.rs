@@ -108,6 +108,7 @@ impl Net {
                 traits: LinkTraits::STREAM,
                 path: PathKind::Direct,
                 reason: PathReason::Lan,
+                rendezvous: None,
             };
             self.inputs.push_back((host, Input::Link(Report::Up { link, up: Box::new(up) })));
             for &lane in Lane::ALL {

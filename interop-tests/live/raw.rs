@@ -94,7 +94,11 @@ impl Client {
                 | Report::Down { .. }
                 | Report::DialFailed { .. }
                 | Report::Listening { .. }
-                | Report::ListenFailed { .. } => {}
+                | Report::ListenFailed { .. }
+                | Report::Unlistened { .. }
+                | Report::Network(_)
+                | Report::Found { .. }
+                | Report::Refused { .. } => {}
             }
         }
         Ok(())

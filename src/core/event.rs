@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crosscast_port::{DialError, ListenError, LogPos};
+use crosscast_port::{DialError, ListenError, LogPos, NetworkReport};
 use crosscast_wire::{
-    Entries, Entry, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, Policy,
-    Purpose, RefuseCode, Rights, Seq, State, Ticket, WallMillis,
+    Entries, Entry, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, PeerFault,
+    Policy, Purpose, RefuseCode, Rights, Seq, State, Ticket, WallMillis,
 };
 
 use crate::{CommandId, ReaderId, Source};
@@ -278,6 +278,15 @@ pub enum Notice {
         /// Why.
         error: ListenError,
     },
+    /// A network that this node is attached to stands otherwise than before.
+    Network(Box<NetworkReport>),
+    /// Somebody was refused before the hello.
+    PeerRefused {
+        /// Where it came from.
+        from: Locator,
+        /// Why.
+        fault: PeerFault,
+    },
     /// The first key that answered at a locator without one is now expected there.
     Pinned {
         /// Where.
@@ -329,6 +338,8 @@ pub struct Status {
     pub listen: Vec<Locator>,
     /// Listeners that failed.
     pub listen_failed: Vec<(Locator, ListenError)>,
+    /// How the networks stand that transports are attached to.
+    pub networks: Vec<NetworkReport>,
     /// Linked peers.
     pub peers: u32,
     /// Groups it is part of.

@@ -8,7 +8,8 @@ mod link;
 mod store;
 
 pub use link::{
-    BINDING_MAX, DialError, DialId, DownReason, LinkId, LinkTraits, LinkUp, ListenError, Report, Request, Role,
+    BINDING_MAX, DialError, DialId, DownReason, Judgement, LinkId, LinkTraits, LinkUp, ListenError, NetworkReport,
+    Report, Request, Role,
 };
 pub use store::{
     Durability, LogEntry, LogId, LogItem, LogPos, OpId, Recovered, Space, StoreError, StoreOp, StoreOutcome, Write,

@@ -5,7 +5,10 @@
 //! transport needs no queue that can grow. Reports and requests carry batches of frames.
 
 use bytes::Bytes;
-use crosscast_wire::{Lane, Locator, NodeId, PathKind, PathReason, RawFrame, Scheme};
+use crosscast_wire::{
+    Lane, Locator, MessageId, NetworkReason, NetworkState, NodeId, PathKind, PathReason, PeerFault, RawFrame,
+    Rendezvous, Scheme,
+};
 
 /// Longest channel binding a transport hands up, in bytes.
 pub const BINDING_MAX: usize = 128;
@@ -63,7 +66,8 @@ pub struct LinkUp {
     pub dial: Option<DialId>,
     /// Where the other side is: dialled address, or the address it came from.
     pub locator: Locator,
-    /// The key the channel authenticated, where the transport authenticates NodeIds.
+    /// The key that the hello must prove: what the channel authenticated, where the transport authenticates NodeIds, or
+    /// what the peer's introduction claimed and the channel's binding covers.
     pub peer: Option<NodeId>,
     /// What ties the hello to this channel: exporter output or handshake hash, at most [`BINDING_MAX`] bytes.
     pub binding: Bytes,
@@ -73,6 +77,36 @@ pub struct LinkUp {
     pub path: PathKind,
     /// Why it is reached that way.
     pub reason: PathReason,
+    /// For a carrier, which reaches everybody who meets there and has no hello: under which name they meet.
+    pub rendezvous: Option<Rendezvous>,
+}
+
+/// How a network stands that a transport is attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkReport {
+    /// The transport's scheme.
+    pub scheme: Scheme,
+    /// How it stands.
+    pub state: NetworkState,
+    /// This node's address there, as text.
+    pub address: Option<String>,
+    /// Why it is not simply up.
+    pub reason: Option<NetworkReason>,
+    /// Whether others can be met there (`Request::Meet`).
+    pub meets: bool,
+    /// More about the reason, for people: plain text of at most 200 bytes, made by the transport.
+    pub detail: String,
+}
+
+/// What the core thinks of a message that came over a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Judgement {
+    /// It holds: pass it on.
+    Accept,
+    /// Nobody's fault: do not pass it on.
+    Ignore,
+    /// It is forged: blame whoever sent it.
+    Reject,
 }
 
 /// Why a dial failed, by guilty party.
@@ -98,6 +132,10 @@ pub enum DialError {
     },
     /// This node has reached its own limit of links.
     Full,
+    /// Whoever answered was refused.
+    Refused(PeerFault),
+    /// The host node that leads there is not attached now.
+    NotAttached,
 }
 
 /// Why a listener is not listening.
@@ -166,6 +204,30 @@ pub enum Request {
         /// Which link.
         link: LinkId,
     },
+    /// Look for others who meet under a name, and carry messages to them all where the network can: until `Part`. Answered
+    /// by `Found` for each, and by `Up` of a carrier.
+    Meet {
+        /// By which transport.
+        scheme: Scheme,
+        /// Under which name.
+        rendezvous: Rendezvous,
+    },
+    /// Meet there no more.
+    Part {
+        /// By which transport.
+        scheme: Scheme,
+        /// Under which name.
+        rendezvous: Rendezvous,
+    },
+    /// What became of a message that came over a carrier.
+    Judge {
+        /// Over which carrier.
+        link: LinkId,
+        /// The message.
+        id: MessageId,
+        /// What it is worth.
+        judgement: Judgement,
+    },
 }
 
 /// What a transport tells the core.
@@ -229,5 +291,26 @@ pub enum Report {
         dial: DialId,
         /// Why.
         error: DialError,
+    },
+    /// A listener that was up is gone.
+    Unlistened {
+        /// Where it was.
+        locator: Locator,
+    },
+    /// How the network stands that the transport is attached to, whenever that changes.
+    Network(Box<NetworkReport>),
+    /// A place where another node of ours may answer, found by the transport itself.
+    Found {
+        /// Where; with the key when it is known.
+        locator: Locator,
+    },
+    /// Somebody was refused before the hello.
+    Refused {
+        /// The transport's scheme.
+        scheme: Scheme,
+        /// Where it came from.
+        from: Locator,
+        /// Why.
+        fault: PeerFault,
     },
 }

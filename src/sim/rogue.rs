@@ -82,7 +82,11 @@ impl Rogue {
             Report::Datagram { .. }
             | Report::DialFailed { .. }
             | Report::Listening { .. }
-            | Report::ListenFailed { .. } => {}
+            | Report::ListenFailed { .. }
+            | Report::Unlistened { .. }
+            | Report::Network(_)
+            | Report::Found { .. }
+            | Report::Refused { .. } => {}
         }
     }
 

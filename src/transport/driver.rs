@@ -85,6 +85,9 @@ impl PortDriver {
             Request::Send { link, frames } => return self.send(link, frames),
             Request::Datagram { link, bytes } => self.with_link(link, |cell| cell.push_datagram(bytes)),
             Request::Close { link } => self.with_link(link, LinkCell::close),
+            Request::Meet { scheme, rendezvous } => self.ask(scheme, PortRequest::Meet { rendezvous }),
+            Request::Part { scheme, rendezvous } => self.ask(scheme, PortRequest::Part { rendezvous }),
+            Request::Judge { link, id, judgement } => self.with_link(link, |cell| cell.push_judgement(id, judgement)),
         }
         Ok(())
     }
@@ -171,7 +174,8 @@ impl PortDriver {
             Some((PortRequest::Listen { locator }, _)) => {
                 self.board.answer(Report::ListenFailed { asked: locator, error: ListenError::Denied });
             }
-            None => {}
+            // Who meets nobody carries on without.
+            Some((PortRequest::Meet { .. } | PortRequest::Part { .. }, _)) | None => {}
         }
     }
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use crosscast_port::{DownReason, LinkId, LinkUp, Report};
-use crosscast_wire::{Lane, RawFrame};
+use crosscast_port::{DownReason, Judgement, LinkId, LinkUp, Report};
+use crosscast_wire::{Lane, MessageId, RawFrame};
 
 use crate::PerLane;
 use crate::board::{Board, LINK_SHARE_BYTES, lock};
@@ -33,6 +33,8 @@ pub enum LinkRequest {
     Send(Vec<RawFrame>),
     /// Send an unreliable datagram.
     Datagram(Bytes),
+    /// What became of a message that came over this carrier.
+    Judge(MessageId, Judgement),
     /// Flush what was sent, for at most a second, and end.
     Close,
 }
@@ -63,6 +65,7 @@ struct State {
     balance: PerLane<i64>,
     frames: Vec<RawFrame>,
     datagrams: VecDeque<Bytes>,
+    judgements: VecDeque<(MessageId, Judgement)>,
     closing: bool,
     writer: Option<Waker>,
 }
@@ -75,6 +78,9 @@ enum Inbound {
 
 /// Most datagrams a link keeps for sending; more are dropped, oldest first, as a network would.
 const DATAGRAMS_KEPT: usize = 64;
+
+/// Most judgements a carrier keeps for its task; more are dropped, oldest first: what is not judged is not passed on.
+const JUDGEMENTS_KEPT: usize = 4_096;
 
 /// The end of a link's port that the link's task holds. Dropping it ends the link with [`DownReason::Stopped`].
 ///
@@ -222,6 +228,8 @@ impl LinkPort {
             Poll::Ready(Some(LinkRequest::Send(std::mem::take(&mut state.frames))))
         } else if let Some(bytes) = state.datagrams.pop_front() {
             Poll::Ready(Some(LinkRequest::Datagram(bytes)))
+        } else if let Some((id, judgement)) = state.judgements.pop_front() {
+            Poll::Ready(Some(LinkRequest::Judge(id, judgement)))
         } else if std::mem::take(&mut state.closing) {
             Poll::Ready(Some(LinkRequest::Close))
         } else {
@@ -271,6 +279,7 @@ impl Drop for LinkPort {
             state.down = Some(reason);
             state.frames = Vec::new();
             state.datagrams.clear();
+            state.judgements.clear();
         });
         if self.board.is_closed() {
             // Nobody takes the inbox any more.
@@ -376,6 +385,15 @@ impl LinkCell {
                 state.datagrams.pop_front();
             }
             state.datagrams.push_back(bytes);
+        });
+    }
+
+    pub(crate) fn push_judgement(&self, id: MessageId, judgement: Judgement) {
+        self.ask(|state| {
+            if state.judgements.len() >= JUDGEMENTS_KEPT {
+                state.judgements.pop_front();
+            }
+            state.judgements.push_back((id, judgement));
         });
     }
 

@@ -27,6 +27,7 @@ fn link_up() -> LinkUp {
         traits: LinkTraits::STREAM,
         path: PathKind::Direct,
         reason: PathReason::Lan,
+        rendezvous: None,
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use crosscast_port::{DialError, DialId, LinkId, ListenError, Report};
-use crosscast_wire::{Locator, Scheme};
+use crosscast_port::{DialError, DialId, LinkId, ListenError, NetworkReport, Report};
+use crosscast_wire::{Locator, PeerFault, Rendezvous, Scheme};
 use futures_core::future::BoxFuture;
 use tokio::sync::mpsc;
 
@@ -58,6 +58,16 @@ pub enum PortRequest {
         dial: DialId,
         /// Where to; a NodeId in it is the key that must answer.
         locator: Locator,
+    },
+    /// Look for others who meet under a name, and carry messages to them where the network can.
+    Meet {
+        /// The name.
+        rendezvous: Rendezvous,
+    },
+    /// Meet there no more; the carrier ends.
+    Part {
+        /// The name.
+        rendezvous: Rendezvous,
     },
 }
 
@@ -117,6 +127,26 @@ impl Reporter {
     /// Reports that a dial came to nothing.
     pub fn dial_failed(&self, dial: DialId, error: DialError) {
         self.board.answer(Report::DialFailed { dial, error });
+    }
+
+    /// Reports that a listener that was up is gone.
+    pub fn unlistened(&self, locator: Locator) {
+        self.board.answer(Report::Unlistened { locator });
+    }
+
+    /// Reports how the network stands. To be called when that changes, not otherwise.
+    pub fn network(&self, report: NetworkReport) {
+        self.board.answer(Report::Network(Box::new(report)));
+    }
+
+    /// Reports a place where another node of ours may answer. The caller bounds how often.
+    pub fn found(&self, locator: Locator) {
+        self.board.answer(Report::Found { locator });
+    }
+
+    /// Reports that somebody was refused before the hello. The caller bounds how often, by its half-open places.
+    pub fn refused(&self, scheme: Scheme, from: Locator, fault: PeerFault) {
+        self.board.answer(Report::Refused { scheme, from, fault });
     }
 
     /// Whether the node's end is gone.

@@ -7,7 +7,10 @@ use std::sync::LazyLock;
 
 use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 
-use crate::{CapabilitySerial, ContentKeyId, MessageId, NodeId, PayloadHash, RequestId, RevocationId, ShortId};
+use crate::{
+    CapabilitySerial, ContentKeyId, GroupId, MessageId, NodeId, PayloadHash, Rendezvous, RequestId, RevocationId,
+    ShortId,
+};
 
 /// Derive-key contexts, one per purpose.
 pub mod context {
@@ -35,6 +38,8 @@ pub mod context {
     pub const HELLO: &str = "crosscast hello v1";
     /// DHT key: a public key.
     pub const DHT_KEY: &str = "crosscast dht key v1";
+    /// Rendezvous of a group on a day: group (32) ‖ day since the Unix epoch (8, big endian).
+    pub const RENDEZVOUS: &str = "crosscast rendezvous v1";
     /// Checksum of a ticket: its body, first 4 bytes.
     pub const TICKET: &str = "crosscast ticket v1";
 }
@@ -47,6 +52,15 @@ impl MessageId {
     #[must_use]
     pub fn of_header(header: &[u8]) -> Self {
         Self::new(*blake3::Hasher::new_from_context_key(&MESSAGE_ID_KEY).update(header).finalize().as_bytes())
+    }
+}
+
+impl Rendezvous {
+    /// Of a group on a day, counted from the Unix epoch (UTC).
+    #[must_use]
+    pub fn of(group: &GroupId, day: u64) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(context::RENDEZVOUS);
+        Self::new(*hasher.update(group.as_bytes()).update(&day.to_be_bytes()).finalize().as_bytes())
     }
 }
 

@@ -69,6 +69,10 @@ bytes_id!(
     RevocationId, 32
 );
 bytes_id!(
+    /// The name under which members of a group meet on a foreign network on one day; who knows the group can compute it.
+    Rendezvous, 32
+);
+bytes_id!(
     /// The name of a join request or a locate: BLAKE3 derive-key over its body.
     RequestId, 32
 );

@@ -74,8 +74,8 @@ pub use grant::{GRANT_CONTENT_TYPE, Grant, GrantError, GrantFields};
 pub use hash::context;
 pub use hello::{Hello, HelloError, HelloFields, VersionRange};
 pub use id::{
-    CapabilitySerial, ChainHash, ContentKeyId, GroupId, Instance, MessageId, NodeId, PayloadHash, RequestId,
-    RevocationId, Seq, ServiceId, ShortId, WallMillis,
+    CapabilitySerial, ChainHash, ContentKeyId, GroupId, Instance, MessageId, NodeId, PayloadHash, Rendezvous,
+    RequestId, RevocationId, Seq, ServiceId, ShortId, WallMillis,
 };
 pub use join_request::{InviteProof, JoinRequest, JoinRequestError, JoinRequestFields};
 pub use locate::{Locate, LocateError, LocateFields};
@@ -93,6 +93,6 @@ pub use text::{HexTextError, KEY_TEXT_LEN, KeyTextError};
 pub use ticket::{TICKET_PREFIX, Ticket, TicketError, TicketFields};
 pub use verify_key::{VerifyKey, WeakVerifyKey};
 pub use vocab::{
-    Class, CloseCode, Codec, GrantRefusal, Kind, Lane, Network, Order, PathKind, PathReason, Policy, Purpose,
-    RefuseCode, Scheme, State,
+    Class, CloseCode, Codec, GrantRefusal, Kind, Lane, Network, NetworkReason, NetworkState, Order, PathKind,
+    PathReason, PeerFault, Policy, Purpose, RefuseCode, Scheme, State,
 };

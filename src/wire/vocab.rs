@@ -157,6 +157,63 @@ words!(
     }
 );
 words!(
+    /// How a network that this node is attached to stands.
+    NetworkState {
+        /// The host node is being looked for.
+        Starting = 0 "starting",
+        /// Attached; links can be made and taken.
+        Up = 1 "up",
+        /// Links can be made, with less than the host node could give.
+        Degraded = 2 "degraded",
+        /// No link can be made.
+        Down = 3 "down",
+    }
+);
+words!(
+    /// Why a network is not simply up. Each word is also a code with a next step.
+    NetworkReason {
+        /// No admin socket of the host node was found.
+        NoAdmin = 0 "no-admin",
+        /// The system or the host node refused access to the admin socket.
+        AdminDenied = 1 "admin-denied",
+        /// The admin password is wrong.
+        WrongPassword = 2 "wrong-password",
+        /// What answers at the admin socket does not speak as the host node does.
+        AdminGarbled = 3 "admin-garbled",
+        /// The host node at the admin socket has no address on this machine.
+        NotThisMachine = 4 "not-this-machine",
+        /// The host node runs without an interface, so no program can use its network.
+        NoInterface = 5 "no-interface",
+        /// The host node, or its address, is gone and awaited.
+        AddressGone = 6 "address-gone",
+        /// The host node has no peers.
+        NoPeers = 7 "no-peers",
+        /// The host node's peers speak another version of its network.
+        VersionMismatch = 8 "version-mismatch",
+        /// The host node does not answer.
+        HostUnreachable = 9 "host-unreachable",
+        /// Another program has the port on the host node's address.
+        PortTaken = 10 "port-taken",
+    }
+);
+words!(
+    /// Why the other end of a fresh connection was refused before its hello. Each word is also a code with a next step.
+    PeerFault {
+        /// Its address does not belong to the host node's key that it claims.
+        AddressNotOwned = 0 "address-not-owned",
+        /// It shows an attestation or NodeInfo that was made for another node.
+        AttestationForeign = 1 "attestation-foreign",
+        /// A signature of its attestation or NodeInfo does not hold.
+        AttestationForged = 2 "attestation-forged",
+        /// Its attestation or NodeInfo is not valid now.
+        AttestationExpired = 3 "attestation-expired",
+        /// Its address is one of a host node's subnet, and it shows no attestation of that host node.
+        AttestationMissing = 4 "attestation-missing",
+        /// It does not finish the handshake as it should.
+        HandshakeBroken = 5 "handshake-broken",
+    }
+);
+words!(
     /// The first part of a locator: which transport dials it.
     Scheme {
         /// `tls://host:port`

@@ -50,6 +50,7 @@ impl Memory {
                         Ok(link) => drop(links.spawn(link.run(port.reporter().open_link(), Some(dial), locator))),
                         Err(error) => port.reporter().dial_failed(dial, error),
                     },
+                    Some(PortRequest::Meet { .. } | PortRequest::Part { .. }) => {}
                     None => return,
                 },
                 Some(Incoming { link, from }) = incoming.recv() => {

@@ -35,6 +35,7 @@ impl Link {
             traits: LinkTraits::STREAM,
             path: PathKind::Direct,
             reason: PathReason::Lan,
+            rendezvous: None,
         });
         let mut pump = Pump::default();
         let reason = pump.run(&port, self.wire).await;
@@ -88,8 +89,8 @@ impl Pump {
                 frames.into_iter().for_each(|frame| self.writer.push(frame));
                 self.deadline.get_or_insert_with(|| after(STALL_TIME));
             }
-            // The traits say that there are no datagrams.
-            LinkRequest::Datagram(_) => {}
+            // The traits say that there are no datagrams, and this is no carrier.
+            LinkRequest::Datagram(_) | LinkRequest::Judge(..) => {}
             LinkRequest::Close => {
                 self.closing = true;
                 self.deadline = Some(after(FLUSH_TIME));

@@ -101,6 +101,7 @@ impl Channel {
             traits: LinkTraits::STREAM,
             path: PathKind::Direct,
             reason: reason(self.address),
+            rendezvous: None,
         }
     }
 }

@@ -137,8 +137,8 @@ impl Link {
                         trace!(link = self.port.id().0, frames = frames.len(), "send");
                         frames.into_iter().for_each(|frame| outlet.writer.push(frame));
                     }
-                    // The traits say that there are no datagrams.
-                    LinkRequest::Datagram(_) => {}
+                    // The traits say that there are no datagrams, and this is no carrier.
+                    LinkRequest::Datagram(_) | LinkRequest::Judge(..) => {}
                     LinkRequest::Close => {
                         outlet.open = false;
                         self.closing = Closing::Flushing;

@@ -76,6 +76,8 @@ impl Tls {
                             tasks.spawn(shared.clone().dial(dial, locator, dialling));
                         }
                     }
+                    // Nobody is found on the Internet at large without being named.
+                    Some(PortRequest::Meet { .. } | PortRequest::Part { .. }) => {}
                     None => return,
                 },
                 Some(_) = tasks.join_next() => {}

@@ -33,6 +33,7 @@ const PORT: &str = "crosscast-port";
 const SEAL: &str = "crosscast-seal";
 const CORE: &str = "crosscast-core";
 const TRANSPORT: &str = "crosscast-transport";
+const STREAM: &str = "crosscast-stream";
 const STORE: &str = "crosscast-store";
 const BRIDGE: &str = "crosscast-bridge";
 const NODE: &str = "crosscast";
@@ -44,6 +45,7 @@ const ROOMS: &[Room] = &[
     Room { package: CORE, place: "src/core", imports: &[WIRE, PORT, SEAL], never: IMPURE },
     Room { package: "crosscast-sim", place: "src/sim", imports: &[WIRE, PORT, SEAL, CORE], never: IMPURE },
     Room { package: TRANSPORT, place: "src/transport", imports: &[WIRE, PORT], never: SOCKETS },
+    Room { package: STREAM, place: "src/stream", imports: &[WIRE, PORT, SEAL, TRANSPORT], never: &[] },
     Room { package: BRIDGE, place: "src/bridge", imports: &[WIRE, PORT], never: SOCKETS },
     Room { package: STORE, place: "src/store", imports: &[WIRE, PORT], never: SOCKETS },
     Room { package: NODE, place: "src/node", imports: &[WIRE, PORT, SEAL, CORE, TRANSPORT, STORE, BRIDGE], never: &[] },
@@ -53,7 +55,7 @@ const ROOMS: &[Room] = &[
 
 /// A wing sees one contract and the words; never the core, the node or another wing.
 const WINGS: &[(&str, &[&str])] =
-    &[("transports/", &[WIRE, PORT, SEAL, TRANSPORT]), ("bridges/", &[WIRE, PORT, SEAL, BRIDGE])];
+    &[("transports/", &[WIRE, PORT, SEAL, TRANSPORT, STREAM]), ("bridges/", &[WIRE, PORT, SEAL, BRIDGE])];
 
 /// The pure rooms; even their tests see only each other.
 const PURE: &[&str] = &[WIRE, PORT, SEAL, CORE, "crosscast-sim"];

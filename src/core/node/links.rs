@@ -22,7 +22,14 @@ impl Node {
             }
             Report::Down { link, reason } => self.on_down(link, reason),
             Report::DialFailed { dial, error } => self.on_dial_failed(dial, error),
+            Report::Unlistened { locator } => self.on_unlistened(&locator),
+            Report::Network(report) => self.on_network_report(*report),
+            Report::Found { locator: _ } => {}
+            Report::Refused { scheme: _, from, fault } => {
+                self.event(Event::Notice(Notice::PeerRefused { from, fault }));
+            }
             Report::Listening { asked: _, locator } => {
+                self.listening.retain(|listening| *listening != locator);
                 self.listening.push(locator.clone());
                 self.event(Event::Notice(Notice::Listening { locator }));
             }

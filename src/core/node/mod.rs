@@ -23,6 +23,7 @@ mod issuing;
 mod letters;
 mod links;
 mod locating;
+mod networks;
 mod publishing;
 mod reading;
 mod restore;
@@ -35,8 +36,10 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use crosscast_port::{LinkId, ListenError, LogPos, OpId, Recovered, StoreOp, StoreOutcome};
-use crosscast_wire::{Chain, Equivocation, Grant, GroupId, JoinRequest, Locate, Locator, MessageId, NodeId, Signature};
+use crosscast_port::{LinkId, ListenError, LogPos, NetworkReport, OpId, Recovered, StoreOp, StoreOutcome};
+use crosscast_wire::{
+    Chain, Equivocation, Grant, GroupId, JoinRequest, Locate, Locator, MessageId, NodeId, Scheme, Signature,
+};
 
 use crate::auth::bars::Bars;
 use crate::auth::budget::Budgets;
@@ -110,6 +113,8 @@ pub struct Node {
     pins: BTreeMap<Locator, NodeId>,
     listening: Vec<Locator>,
     listen_failed: Vec<(Locator, ListenError)>,
+    /// How the networks stand that transports are attached to.
+    networks: BTreeMap<Scheme, NetworkReport>,
     groups: BTreeMap<GroupId, Group>,
     /// Last own number in each group that was left in this run; as many as groups.
     left: BTreeMap<GroupId, u64>,
@@ -176,6 +181,7 @@ impl Node {
             pins: BTreeMap::new(),
             listening: Vec::new(),
             listen_failed: Vec::new(),
+            networks: BTreeMap::new(),
             groups: BTreeMap::new(),
             left: BTreeMap::new(),
             inbox: Inbox::new(&config),

@@ -12,6 +12,7 @@ impl Node {
             node: self.config.node,
             instance: self.config.instance,
             listen: self.listening.clone(),
+            networks: self.networks.values().cloned().collect(),
             listen_failed: self.listen_failed.clone(),
             peers: count(self.peers.len()),
             groups: count(self.groups.len()),

@@ -226,6 +226,7 @@ impl Desk {
                 self.listening.insert(asked.clone(), locator.clone());
                 self.answer_listen(asked, || Ok(locator.clone()));
             }
+            Report::Unlistened { locator } => self.listening.retain(|_, listening| listening != locator),
             Report::ListenFailed { asked, error } => {
                 self.answer_listen(asked, || Err(ListenAnswer::Failed(error.clone())));
             }
@@ -234,7 +235,10 @@ impl Desk {
             | Report::Datagram { .. }
             | Report::Writable { .. }
             | Report::Down { .. }
-            | Report::DialFailed { .. } => {}
+            | Report::DialFailed { .. }
+            | Report::Network(_)
+            | Report::Found { .. }
+            | Report::Refused { .. } => {}
         }
     }
 

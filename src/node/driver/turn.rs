@@ -257,6 +257,11 @@ impl Driver {
 fn link_of(request: &Request) -> Option<LinkId> {
     match request {
         Request::Send { link, .. } | Request::Datagram { link, .. } | Request::Close { link } => Some(*link),
-        Request::Listen { .. } | Request::Dial { .. } => None,
+        // Also a judgement: a carrier takes it as it comes.
+        Request::Listen { .. }
+        | Request::Dial { .. }
+        | Request::Meet { .. }
+        | Request::Part { .. }
+        | Request::Judge { .. } => None,
     }
 }

@@ -159,6 +159,7 @@ impl Net {
             traits,
             path: PathKind::Direct,
             reason: PathReason::Lan,
+            rendezvous: None,
         };
         let (end, link) = (*conn.ends.get(role), link_of(id, role));
         self.report(end, Report::Up { link, up: Box::new(up) }, None);

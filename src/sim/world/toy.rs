@@ -145,7 +145,11 @@ impl Toy {
                 self.failed_dials += 1;
                 self.again(now);
             }
-            Report::Listening { .. } => {}
+            Report::Listening { .. }
+            | Report::Unlistened { .. }
+            | Report::Network(_)
+            | Report::Found { .. }
+            | Report::Refused { .. } => {}
             Report::ListenFailed { error, .. } => panic!("{error:?}"),
         }
     }

@@ -102,6 +102,7 @@ impl Channel {
             traits: LinkTraits { mtu, datagrams: mtu > 0, ..LinkTraits::STREAM },
             path: PathKind::Direct,
             reason: reason(self.address.ip().to_canonical()),
+            rendezvous: None,
         }
     }
 }

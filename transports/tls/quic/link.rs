@@ -161,6 +161,8 @@ impl Link {
                             trace!(link = self.port.id().0, %error, "datagram lost");
                         }
                     }
+                    // This is no carrier.
+                    LinkRequest::Judge(..) => {}
                     LinkRequest::Close => {
                         self.closing = Closing::Flushing;
                         self.deadline = Some(after(self.timeouts.flush));

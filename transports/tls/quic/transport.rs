@@ -98,6 +98,8 @@ impl Quic {
                             tasks.spawn(shared.clone().dial(dial, locator, dialling));
                         }
                     }
+                    // Nobody is found on the Internet at large without being named.
+                    Some(PortRequest::Meet { .. } | PortRequest::Part { .. }) => {}
                     None => break,
                 },
                 Some(_) = tasks.join_next() => {}

@@ -248,7 +248,12 @@ impl Net {
                 let down = Report::Down { link, reason: DownReason::Requested };
                 self.inputs.push_back((host, Input::Link(down)));
             }
-            request @ (Request::Listen { .. } | Request::Dial { .. } | Request::Datagram { .. }) => {
+            request @ (Request::Listen { .. }
+            | Request::Dial { .. }
+            | Request::Datagram { .. }
+            | Request::Meet { .. }
+            | Request::Part { .. }
+            | Request::Judge { .. }) => {
                 self.hosts[host].requests.push(request);
             }
         }
@@ -369,5 +374,6 @@ pub(crate) fn link_up(role: Role, binding: Bytes) -> LinkUp {
         traits: LinkTraits::STREAM,
         path: PathKind::Direct,
         reason: PathReason::Lan,
+        rendezvous: None,
     }
 }

@@ -120,6 +120,7 @@ pub(crate) fn up(address: &str, role: Role, binding: Bytes) -> LinkUp {
         traits: LinkTraits::STREAM,
         path: PathKind::Direct,
         reason: PathReason::PublicV4,
+        rendezvous: None,
     }
 }
 

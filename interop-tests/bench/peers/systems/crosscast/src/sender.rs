@@ -76,6 +76,7 @@ impl Middle {
         let asked = self.links.iter().filter_map(|(link, port)| match port.poll_next(cx) {
             Poll::Ready(Some(LinkRequest::Send(frames))) => Some(Request::Send { link: *link, frames }),
             Poll::Ready(Some(LinkRequest::Datagram(bytes))) => Some(Request::Datagram { link: *link, bytes }),
+            Poll::Ready(Some(LinkRequest::Judge(id, judgement))) => Some(Request::Judge { link: *link, id, judgement }),
             Poll::Ready(Some(LinkRequest::Close) | None) => Some(Request::Close { link: *link }),
             Poll::Pending => None,
         });
@@ -91,6 +92,10 @@ impl Middle {
             Report::Listening { asked, locator } => reporter.listening(asked, locator),
             Report::ListenFailed { asked, error } => reporter.listen_failed(asked, error),
             Report::DialFailed { dial, error } => reporter.dial_failed(dial, error),
+            Report::Unlistened { locator } => reporter.unlistened(locator),
+            Report::Network(report) => reporter.network(*report),
+            Report::Found { locator } => reporter.found(locator),
+            Report::Refused { scheme, from, fault } => reporter.refused(scheme, from, fault),
             Report::Up { link, up } => {
                 let outer = reporter.open_link();
                 outer.up(*up);
