@@ -1,0 +1,1 @@
+//! Links over a running Yggdrasil node.
