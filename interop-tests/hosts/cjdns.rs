@@ -1,0 +1,1 @@
+//! The admin server of cjdns, replayed and hostile.

@@ -1,0 +1,1 @@
+//! The admin server of Yggdrasil, replayed and hostile.
