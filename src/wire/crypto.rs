@@ -193,10 +193,7 @@ impl Crypto for RustCrypto {
     }
 
     fn verify(&self, key: &[u8; 32], domain: Domain, body: &[u8], signature: &Signature) -> bool {
-        usable(key).is_some_and(|key| {
-            let signature = ed25519_dalek::Signature::from_bytes(signature);
-            key.verify_strict(&domain.signed_bytes(body), &signature).is_ok()
-        })
+        verify_plain(key, &domain.signed_bytes(body), signature)
     }
 
     fn seal_in_place(
@@ -247,6 +244,11 @@ impl Crypto for RustCrypto {
 #[must_use]
 pub fn is_usable_key(key: &[u8; 32]) -> bool {
     usable(key).is_some()
+}
+
+/// Whether `signature` is `key`'s strict signature of these bytes, which begin with no domain: what other networks sign.
+pub(crate) fn verify_plain(key: &[u8; 32], bytes: &[u8], signature: &Signature) -> bool {
+    usable(key).is_some_and(|key| key.verify_strict(bytes, &ed25519_dalek::Signature::from_bytes(signature)).is_ok())
 }
 
 pub(crate) fn usable(key: &[u8; 32]) -> Option<VerifyingKey> {

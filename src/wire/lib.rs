@@ -32,6 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod attestation;
 mod base64url;
 mod bits;
 mod capability;
@@ -62,6 +63,7 @@ mod ticket;
 mod verify_key;
 mod vocab;
 
+pub use attestation::{Attestation, AttestationDraft, AttestationError, AttestationFields};
 pub use bits::{Features, Rights, Roles};
 pub use capability::{Capability, CapabilityError, CapabilityFields};
 pub use cbor::CborError;

@@ -62,8 +62,12 @@ pub const LOCATORS_MAX: usize = 16;
 pub const LOCATOR_MAX: usize = 256;
 /// 4: one binding for each network that has keys of its own, and one spare.
 pub const ATTESTATIONS_MAX: usize = 4;
-/// 256: a key, a signature and what names them, for every network we know.
+/// 256: a body of 95, two signatures, and 33 bytes for ignorable keys.
 pub const ATTESTATION_MAX: usize = 256;
+/// 400 days: a year, and a month for whoever renews late; what an operator's key said does not hold for ever.
+pub const ATTESTATION_LIFE_MAX_MS: u64 = 400 * 24 * 60 * 60 * 1000;
+/// 2 minutes: clocks may differ by as much as a message's time may lie ahead.
+pub const ATTESTATION_SLACK_MS: u64 = 2 * 60 * 1000;
 /// 3 KiB, signed: a chain and a successor of full length, an invite and its proof, and 500 bytes for ignorable keys.
 pub const JOIN_REQUEST_MAX: usize = 3 * 1024;
 /// 16: drawn at random, so that two requests of one millisecond have two names.
