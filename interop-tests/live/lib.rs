@@ -9,6 +9,7 @@ mod craft;
 pub mod daemon;
 mod foe;
 pub mod http;
+pub mod lab;
 pub mod netns;
 mod owned;
 pub mod raw;
