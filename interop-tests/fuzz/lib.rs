@@ -10,7 +10,7 @@ mod records;
 mod rights;
 
 pub use messages::{cbor, entries, manifest, message, plaintext, sealed, text};
-pub use records::{chain, floor, frame, hello, peer_record, ticket};
+pub use records::{attestation, chain, floor, frame, hello, peer_record, ticket};
 pub use rights::{equivocation, grant, join_request, locate, service_record, successor};
 
 /// A target: takes any bytes, panics when a format breaks its word.
@@ -29,6 +29,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chain", chain),
     ("floor", floor),
     ("peer_record", peer_record),
+    ("attestation", attestation),
     ("service_record", service_record),
     ("successor", successor),
     ("join_request", join_request),

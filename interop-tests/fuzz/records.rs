@@ -7,7 +7,8 @@
 use bytes::Bytes;
 use crosscast_wire::frame::{self, body_max};
 use crosscast_wire::{
-    Capability, Chain, FloorRecord, Frame, FrameType, Hello, Lane, PeerRecord, RawFrame, RustCrypto, Ticket,
+    Attestation, AttestationDraft, Capability, Chain, FloorRecord, Frame, FrameType, Hello, Lane, Network, PeerRecord,
+    RawFrame, RustCrypto, Ticket,
 };
 
 /// A hello: written again it says the same.
@@ -52,6 +53,18 @@ pub fn peer_record(data: &[u8]) {
     assert!(fields.locators.len() <= 16 && fields.attestations.len() <= 4 && data.len() <= 1024);
     assert!(record.locators().all(|locator| fields.locators.contains(&locator.to_string())));
     let _ = record.verify(&RustCrypto);
+}
+
+/// An attestation: its bounds hold, its bytes are kept, and its host signs one thing only.
+pub fn attestation(data: &[u8]) {
+    let Ok(attestation) = Attestation::parse(data) else { return };
+    assert_eq!(attestation.bytes(), data);
+    let fields = attestation.fields();
+    assert!((128..=256).contains(&data.len()) && fields.not_before < fields.not_after);
+    assert!(fields.network == Network::Cjdns || attestation.host_key() == fields.key);
+    let draft = AttestationDraft::new(*fields).expect("what was read can be written");
+    assert_eq!(draft.host_bytes().len() == 64, fields.network == Network::Cjdns);
+    let _ = attestation.verify(&RustCrypto, &fields.node, fields.not_before);
 }
 
 /// A ticket: written again it says the same, and a second text for the same ticket has keys that are skipped.

@@ -16,7 +16,8 @@ use crosscast_wire::{
 use serde_json::{Value, json};
 
 use records::{
-    capability, chain, equivocation, floor, grant, join_request, locate, peer_record, service_record, successor, ticket,
+    attestation, capability, chain, equivocation, floor, grant, join_request, locate, peer_record, service_record,
+    successor, ticket,
 };
 
 use crate::reason;
@@ -51,6 +52,7 @@ pub fn judge(kind: &str, context: &Value, bytes: &[u8]) -> Result<Value, String>
         "peer-record" => peer_record(bytes),
         "service-record" => service_record(bytes),
         "successor" => successor(&Successor::parse(bytes).map_err(name)?),
+        "attestation" => attestation(context, bytes),
         "join-request" => join_request(&JoinRequest::parse(bytes).map_err(name)?),
         "locate" => locate(&Locate::parse(bytes).map_err(name)?),
         "equivocation" => equivocation(&Equivocation::parse(bytes).map_err(name)?),

@@ -26,12 +26,14 @@ def derive(context, material):
 P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 Y8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
 def verify(key, domain, body, signature):
+    plain_verify(key, b"crosscast/1 " + domain.encode() + b"\0" + body, signature)
+def plain_verify(key, over, signature):
     need(len(signature) == 64 and int.from_bytes(signature[32:], "little") < ORDER, "bad signature: S")
     for point in (key, signature[:32]):
         y = int.from_bytes(point, "little") % 2**255
         need(y < P and y not in (0, 1, P - 1, Y8, P - Y8), "bad signature: point")
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, b"crosscast/1 " + domain.encode() + b"\0" + body)
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, over)
     except InvalidSignature:
         raise Refused("bad signature") from None
 
@@ -107,6 +109,7 @@ PEER_RECORD = ("version node number issued valid_until locators? roles prekey? a
 SERVICE = ("version service number issued valid_until nodes prekey name?",
            ONE, B32, SOME, U, U, A(1, 8, B32, AS_IS), B32, T(64))
 SUCCESSOR = ("version old new issued consent", ONE, B32, B32, U, B(64))
+ATTESTATION = ("version network key node not_before not_after", ONE, N(2, 3), B32, B32, U, U)
 LOCATE = ("version target from prekey time nonce", ONE, B32, B32, B32, U, B(16))
 HELLO = ("node min_version max_version nonce features max_message_bytes credit roles instance wall_clock agent "
          "peer_record? overlay? attestations? prekey name?", B32, SOME, SOME, B32, lambda v: U(v) & 1,
@@ -146,6 +149,18 @@ def successor(data):
     over = unhex(read["old"] + read["new"]) + read["issued"].to_bytes(8, "big")
     verify(unhex(read["new"]), "successor", over, unhex(read["consent"]))
     return need(read["old"] != read["new"], "a key as its own successor") or read
+def attestation(data, node, now):
+    need(128 <= len(data) <= 256, "length")
+    read, over = fields(whole(data[:-128]), ATTESTATION), b"crosscast/1 attestation\0" + data[:-128]
+    need(0 < read["not_after"] - read["not_before"] <= 400 * 86400000, "life")
+    need(read["node"] == node, "foreign")
+    need(read["not_before"] - 120000 <= now <= read["not_after"] + 120000, "expired")
+    cjdns = read["network"] == 3
+    plain_verify(unhex(read["key"]), blake3(over).hexdigest().encode() if cjdns else over, data[-128:-64])
+    verify(unhex(node), "attestation", data[:-64], data[-64:])
+    y = int.from_bytes(unhex(read["key"]), "little") % 2**255  # Montgomery's u = (1 + y) / (1 - y).
+    u = (1 + y) * pow(1 - y, -1, P) % P
+    return {**read, "host_key": u.to_bytes(32, "little").hex() if cjdns else read["key"]}
 def locate(data):
     return {**signed(data, 512, LOCATE, "locate", "from"), "id": derive("request", data[:-64]).hex()}
 REQUEST = ("version group node prekey time nonce purpose name? invite? proof? chain? successor?",
@@ -305,7 +320,7 @@ KINDS = {  # Kind: reader, and which parts of the context it takes behind the by
     "manifest": (manifest,), "capability": (capability,), "floor": (floor,), "successor": (successor,),
     "peer-record": (lambda b: signed(b, 1024, PEER_RECORD, "peer-record", "node"),),
     "service-record": (lambda b: signed(b, 1024, SERVICE, "service-record", "service"),),
-    "join-request": (join_request,), "locate": (locate,), "equivocation": (equivocation,), "grant": (grant,),
+    "attestation": (attestation, "node", "now"), "join-request": (join_request,), "locate": (locate,), "equivocation": (equivocation,), "grant": (grant,),
     "hello": (hello,), "stream": (stream,), "cbor": (lambda b: whole(b) and {} or {},),
     "header": (lambda b: need(not header(b)[2], "trailing bytes") or header(b)[0],),
     "chain": (lambda b: chain(whole(b)),), "message-id": (lambda b: {"id": header(b)[0]["id"]},),

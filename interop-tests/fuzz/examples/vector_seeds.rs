@@ -1,4 +1,4 @@
-//! Writes seeds of the corpus that are golden vectors: hellos, records, requests, grants, tickets, and one frame of each
+//! Writes seeds of the corpus that are golden vectors: hellos, records, attestations, requests, grants, tickets, and one frame of each
 //! shape.
 //!
 //! `cargo run --example vector_seeds`; the result is committed.
@@ -20,6 +20,9 @@ const CHOSEN: &[(&str, &str, &str)] = &[
     ("floor", "floor", "nothing revoked"),
     ("peer_record", "peer-record", "with everything"),
     ("peer_record", "peer-record", "with nothing optional"),
+    ("attestation", "attestation", "of yggdrasil"),
+    ("attestation", "attestation", "of cjdns"),
+    ("attestation", "attestation", "of 256 bytes"),
     ("chain", "capability", "of a subject that an invite let in"),
     ("chain", "chain", "a device's link, issued without the right to admit"),
     ("service_record", "service-record", "with everything"),

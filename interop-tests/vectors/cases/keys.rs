@@ -42,6 +42,7 @@ pub(super) fn all(set: &mut Set) {
         ("message key", context::MESSAGE_KEY),
         ("hello", context::HELLO),
         ("DHT key", context::DHT_KEY),
+        ("rendezvous", context::RENDEZVOUS),
         ("ticket", context::TICKET),
     ] {
         set.valid("derive", &format!("derive-key for {name}"), json!({ "context": word }), b"crosscast");

@@ -1,5 +1,6 @@
 //! The cases, file by file. Every case says what is to come of it; a case that comes out otherwise stops the making.
 
+mod attestations;
 mod cbor;
 mod equivocations;
 mod frames;
@@ -64,7 +65,8 @@ impl Set {
 type Maker = fn(&mut Set);
 
 pub(crate) fn all() -> Result<Files, String> {
-    let makers: [(&'static str, Maker); 20] = [
+    let makers: [(&'static str, Maker); 21] = [
+        ("attestations.json", attestations::all),
         ("cbor.json", cbor::all),
         ("capabilities.json", records::capabilities),
         ("chains.json", records::chains),

@@ -1,12 +1,12 @@
 //! What the decoder makes of what is signed, shown or granted: records, requests, equivocations, grants, tickets.
 
 use crosscast_wire::{
-    Capability, Chain, Equivocation, FloorRecord, Grant, GrantRefusal, JoinRequest, Locate, PeerRecord, SecretKey,
-    ServiceRecord, Successor, Ticket,
+    Attestation, Capability, Chain, Equivocation, FloorRecord, Grant, GrantRefusal, JoinRequest, Locate, NodeId,
+    PeerRecord, SecretKey, ServiceRecord, Successor, Ticket, WallMillis,
 };
 use serde_json::Value;
 
-use super::{CRYPTO, holds, name};
+use super::{CRYPTO, given_key, given_number, holds, name};
 use crate::values::{Object, hex};
 
 pub(super) fn capability(bytes: &[u8]) -> Result<Value, String> {
@@ -96,6 +96,22 @@ pub(super) fn successor(successor: &Successor) -> Result<Value, String> {
         .bytes("new", fields.new)
         .set("issued", fields.issued.0)
         .bytes("consent", fields.consent)
+        .done())
+}
+
+pub(super) fn attestation(context: &Value, bytes: &[u8]) -> Result<Value, String> {
+    let attestation = Attestation::parse(bytes).map_err(name)?;
+    let (node, now) = (NodeId::new(given_key(context, "node")?), WallMillis(given_number(context, "now")?));
+    attestation.verify(&CRYPTO, &node, now).map_err(name)?;
+    let fields = attestation.fields();
+    Ok(Object::default()
+        .set("version", 1)
+        .set("network", fields.network.number())
+        .bytes("key", fields.key)
+        .bytes("node", fields.node)
+        .set("not_before", fields.not_before.0)
+        .set("not_after", fields.not_after.0)
+        .bytes("host_key", attestation.host_key())
         .done())
 }
 

@@ -6,6 +6,7 @@
 //! essential cases for other implementations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod attestations;
 mod cbor_oracle;
 mod crypto;
 mod equivocations;
