@@ -1,19 +1,20 @@
 //! A daemon as a child process: made, started, killed, started again on the same home and port.
 //!
-//! It ends when its standard input does, so none outlives the runner, however that ends. Its log is kept in memory.
+//! It ends when its standard input does, so none outlives the runner, however that ends. Its log is kept in memory. It
+//! may run in a network namespace, and as a user who is nobody in particular.
 
 use std::fs;
-use std::io::BufReader;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use crosscast_wire::{Ticket, TicketFields};
 use serde_json::Value;
 
 use crate::client::{Ran, Subscriber, run_within};
+use crate::journal::Journal;
 use crate::{Site, until};
 
 /// How long a daemon may take to say that it is ready. 20 s: fifty times what is promised, for a machine that is busy.
@@ -25,6 +26,22 @@ const STOP: Duration = Duration::from_secs(10);
 /// How long a verb may take.
 const VERB: Duration = Duration::from_secs(60);
 
+/// The user who is nobody in particular, and the group of the same kind.
+const NOBODY: u32 = 65_534;
+
+/// Where a daemon is to run and whom it is to know.
+#[derive(Clone, Debug, Default)]
+pub struct Plan<'a> {
+    /// The network namespace it runs in.
+    pub netns: Option<&'a str>,
+    /// Runs it as a user without rights, who is in these groups.
+    pub nobody_in: Option<Vec<u32>>,
+    /// What it listens on.
+    pub listen: &'a [String],
+    /// What it attaches to.
+    pub attach: &'a [String],
+}
+
 /// A home and, while it runs, its process.
 #[derive(Debug)]
 pub struct Daemon {
@@ -33,29 +50,12 @@ pub struct Daemon {
     home: PathBuf,
     node: String,
     netns: Option<String>,
+    nobody_in: Option<Vec<u32>>,
     child: Option<Child>,
-    log: Arc<Log>,
+    log: Arc<Journal>,
     ready_in: Duration,
+    /// Where it listens over TLS, once it has run.
     listens: Option<String>,
-}
-
-#[derive(Debug, Default)]
-struct Log {
-    state: Mutex<LogState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct LogState {
-    lines: Vec<String>,
-    ready: Option<(Instant, String)>,
-    ended: bool,
-}
-
-impl Log {
-    fn lock(&self) -> MutexGuard<'_, LogState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Daemon {
@@ -72,24 +72,49 @@ impl Daemon {
     /// # Errors
     /// What `crosscast init` says.
     pub fn make_in(site: &Site, netns: Option<&str>, name: &str, address: &str, attach: &[String]) -> Result<Self> {
+        let listen = [format!("tls://{address}:0")];
+        Self::plan(site, name, &Plan { netns, listen: &listen, attach, ..Plan::default() })
+    }
+
+    /// Makes a home by a plan.
+    ///
+    /// # Errors
+    /// What `crosscast init` says.
+    pub fn plan(site: &Site, name: &str, plan: &Plan<'_>) -> Result<Self> {
         let mut daemon = Self {
             name: name.to_owned(),
             bin: site.bin().to_owned(),
             home: site.dir().join(name),
             node: String::new(),
-            netns: netns.map(str::to_owned),
+            netns: plan.netns.map(str::to_owned),
+            nobody_in: plan.nobody_in.clone(),
             child: None,
             log: Arc::default(),
             ready_in: Duration::ZERO,
             listens: None,
         };
-        let listen = format!("tls://{address}:0");
-        let mut args = vec!["init", "--name", name, "--listen", &listen];
-        for locator in attach {
-            args.extend(["--attach", locator]);
+        if plan.nobody_in.is_some() {
+            daemon.let_nobody_in(site)?;
         }
-        daemon.node = daemon.run(&args)?.text()?.trim().to_owned();
+        let mut command = daemon.own_command();
+        command.args(["init", "--name", name]);
+        command.args(plan.listen.iter().flat_map(|locator| ["--listen", locator.as_str()]));
+        command.args(plan.attach.iter().flat_map(|locator| ["--attach", locator.as_str()]));
+        daemon.node = run_within(&mut command, VERB)?.text()?.trim().to_owned();
         Ok(daemon)
+    }
+
+    /// Lets a user without rights reach the binary and make a home.
+    fn let_nobody_in(&mut self, site: &Site) -> Result<()> {
+        fs::set_permissions(site.dir(), fs::Permissions::from_mode(0o711))?;
+        let yard = site.dir().join(format!("{}-yard", self.name));
+        fs::create_dir(&yard)?;
+        chown(&yard, Some(NOBODY), Some(NOBODY))?;
+        self.bin = yard.join("crosscast");
+        fs::copy(site.bin(), &self.bin)?;
+        fs::set_permissions(&self.bin, fs::Permissions::from_mode(0o755))?;
+        self.home = yard.join("home");
+        Ok(())
     }
 
     /// Its name in this scenario.
@@ -157,30 +182,25 @@ impl Daemon {
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "{} runs already", self.name);
         self.log = Arc::default();
-        let mut command = self.command();
+        let mut command = self.own_command();
         command.args(["run", "--until-stdin-ends"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let start = Instant::now();
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.bin.display()))?;
         let errors = child.stderr.take().context("a child without stderr")?;
         self.child = Some(child);
-        let log = Arc::clone(&self.log);
-        std::thread::spawn(move || keep(BufReader::new(errors), &log));
-        let state = self.log.lock();
-        let waiting = |state: &mut LogState| state.ready.is_none() && !state.ended;
-        let (state, _) =
-            self.log.changed.wait_timeout_while(state, START, waiting).unwrap_or_else(PoisonError::into_inner);
-        let ready = state.ready.clone();
-        drop(state);
-        let Some((at, line)) = ready else { bail!("{} did not become ready:\n{}", self.name, self.log_tail(20)) };
+        self.log.keep(errors);
+        let Some((at, line)) = self.log.ready(START) else {
+            bail!("{} did not become ready:\n{}", self.name, self.log_tail(20))
+        };
         self.ready_in = at.duration_since(start);
         let listens = line.split(' ').find(|word| word.starts_with("tls://")).map(str::to_owned);
-        if self.listens.is_none() {
+        if self.listens.is_some() {
+            ensure!(self.listens == listens, "{} listens on {listens:?} instead of {:?}", self.name, self.listens);
+        } else if listens.is_some() {
             self.listens = listens;
             let place = self.place()?.to_owned();
             let (address, _) = place.rsplit_once(':').context("a locator without a port")?;
             self.edit(&format!("{address}:0\""), &format!("{place}\""))?;
-        } else {
-            ensure!(self.listens == listens, "{} listens on {listens:?} instead of {:?}", self.name, self.listens);
         }
         Ok(())
     }
@@ -231,15 +251,29 @@ impl Daemon {
     /// A command of the binary with this home, in this daemon's network.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = match &self.netns {
-            Some(netns) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", netns]).arg(&self.bin);
-                command
-            }
-            None => Command::new(&self.bin),
-        };
-        command.arg("--home").arg(&self.home).env("NO_COLOR", "1").env_remove("NOTIFY_SOCKET");
+        self.wrapped(None)
+    }
+
+    /// The same as the daemon's own user.
+    fn own_command(&self) -> Command {
+        self.wrapped(self.nobody_in.as_deref())
+    }
+
+    fn wrapped(&self, nobody_in: Option<&[u32]>) -> Command {
+        let mut words: Vec<String> = Vec::new();
+        if let Some(netns) = &self.netns {
+            words.extend(["ip", "netns", "exec", netns].map(str::to_owned));
+        }
+        if let Some(groups) = nobody_in {
+            let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
+            let groups =
+                if groups.is_empty() { "--clear-groups".to_owned() } else { format!("--groups={}", groups.join(",")) };
+            words.extend(["setpriv".into(), format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), groups]);
+        }
+        words.push(self.bin.to_string_lossy().into_owned());
+        let mut command = Command::new(words.first().map_or("", String::as_str));
+        command.args(words.iter().skip(1)).arg("--home").arg(&self.home);
+        command.env("NO_COLOR", "1").env_remove("NOTIFY_SOCKET");
         command
     }
 
@@ -331,22 +365,19 @@ impl Daemon {
     /// Lines of this run's log that hold a text.
     #[must_use]
     pub fn log_count(&self, text: &str) -> usize {
-        self.log.lock().lines.iter().filter(|line| line.contains(text)).count()
+        self.log.count(text)
     }
 
     /// The first line of this run's log that holds a text.
     #[must_use]
     pub fn log_line(&self, text: &str) -> Option<String> {
-        self.log.lock().lines.iter().find(|line| line.contains(text)).cloned()
+        self.log.line(text)
     }
 
     /// The end of this run's log.
     #[must_use]
     pub fn log_tail(&self, lines: usize) -> String {
-        let state = self.log.lock();
-        let skip = state.lines.len().saturating_sub(lines);
-        let text: Vec<&str> = state.lines.iter().skip(skip).map(String::as_str).collect();
-        format!("log of {}:\n  {}", self.name, text.join("\n  "))
+        format!("log of {}:\n  {}", self.name, self.log.tail(lines))
     }
 }
 
@@ -358,41 +389,4 @@ impl Drop for Daemon {
             let _ = child.wait();
         }
     }
-}
-
-fn keep(errors: impl std::io::BufRead, log: &Log) {
-    for line in errors.lines() {
-        let Ok(line) = line else { break };
-        let mut state = log.lock();
-        if line.starts_with("ready: ") {
-            state.ready = Some((Instant::now(), line.clone()));
-            log.changed.notify_all();
-        }
-        state.lines.push(line);
-    }
-    log.lock().ended = true;
-    log.changed.notify_all();
-}
-
-/// The same ticket without places: who joins with one that has some dials them, and is a neighbour of its maker.
-///
-/// # Errors
-/// When it is no ticket.
-pub fn placeless(ticket: &str) -> Result<String> {
-    let fields = Ticket::parse(ticket)?.fields().clone();
-    Ok(Ticket::new(TicketFields { locators: Vec::new(), ..fields })?.to_text())
-}
-
-/// Makes a group on the first daemon and joins the others to it, over the links that there are.
-///
-/// # Errors
-/// What the verbs say.
-pub fn share_group(group: &str, daemons: &[Daemon]) -> Result<()> {
-    let Some((first, others)) = daemons.split_first() else { return Ok(()) };
-    let made = first.json(&["group", "create", group])?;
-    let ticket = placeless(made.get("ticket").and_then(Value::as_str).context("no ticket")?)?;
-    for other in others {
-        other.json(&["group", "join", &ticket])?;
-    }
-    Ok(())
 }

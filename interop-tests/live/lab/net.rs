@@ -170,8 +170,8 @@ impl Silence {
             let table = format!("silence_{device}");
             // Heard by taps, but neither routed nor answered: not even a refusal goes back.
             let rules = format!(
-                "table inet {table} {{ chain in {{ type filter hook prerouting priority -300; \
-                 iifname \"{device}\" drop; }} }}"
+                "table inet {table} {{ chain early {{ type filter hook prerouting priority -300; \
+                 iifname \"{device}\" drop; }}; }}"
             );
             in_space(space, "nft", &[&rules])?;
             silence.tables.push(((*space).to_owned(), table));

@@ -18,8 +18,9 @@ use crosscast_wire::{Frame, GroupId, Hop, Lane, Message, RawFrame, frame};
 use serde_json::{Value, json};
 
 use crate::craft::{id, local, number, runtime, secret};
-use crate::daemon::{Daemon, share_group};
+use crate::daemon::Daemon;
 use crate::foe::Foe;
+use crate::sharing::share_group;
 use crate::{Site, Size, Verdict, until};
 
 const GROUP: &str = "diamond";

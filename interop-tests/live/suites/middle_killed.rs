@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::client::{Publisher, Subscriber, Tally, write_paced};
-use crate::daemon::{Daemon, share_group};
+use crate::daemon::Daemon;
+use crate::sharing::share_group;
 use crate::{Site, Size, Verdict, text, until};
 
 const NAMES: [&str; 5] = ["one", "two", "middle", "four", "five"];

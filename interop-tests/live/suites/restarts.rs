@@ -12,8 +12,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, share_group};
+use crate::daemon::Daemon;
 use crate::reader::{Reader, Way};
+use crate::sharing::share_group;
 use crate::{Site, Size, Verdict, http, until};
 
 /// Groups in the stream.

@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::daemon::{Daemon, share_group};
+use crate::daemon::Daemon;
+use crate::sharing::share_group;
 use crate::{Site, Size, Verdict, until};
 
 const GROUP: &str = "backup";

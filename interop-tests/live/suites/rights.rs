@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::client::Subscriber;
-use crate::daemon::{Daemon, placeless};
+use crate::daemon::Daemon;
+use crate::sharing::placeless;
 use crate::{Site, Size, Verdict, until};
 
 const GROUP: &str = "closed";

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, share_group};
+use crate::daemon::Daemon;
 use crate::netns::{ADDRESSES, Cable};
+use crate::sharing::share_group;
 use crate::{Site, Size, Verdict, http, until};
 
 const GROUP: &str = "bulk";
