@@ -1,11 +1,13 @@
-//! Sealing: content keys, the two sealing suites, and the wrap of a content key for one recipient.
+//! Sealing: content keys, the two sealing suites, the wrap of a content key for one recipient, and channels by Noise.
 //!
 //! Pure: nonces and seeds are the caller's, AEADs and signatures come through `crosscast_wire::Crypto`. The layout of a
 //! sealed payload is `crosscast-wire`'s; which key belongs to which message, and who may have it, is the core's business.
 
 mod error;
 mod key;
+pub mod noise;
 mod payload;
+mod resolver;
 mod suite;
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,11 @@
 //! (a prekey or ephemeral key of small order) is refused.
 
 use crosscast_wire::{Instance, NodeId};
-use snow::params::{CipherChoice, DHChoice, HashChoice};
-use snow::resolvers::{BoxedCryptoResolver, CryptoResolver, DefaultResolver};
-use snow::types::{Cipher, Dh, Hash, Random};
-use zeroize::{Zeroize, Zeroizing};
+use snow::params::DHChoice;
+use snow::resolvers::{CryptoResolver as _, DefaultResolver};
+use zeroize::Zeroizing;
 
+use crate::resolver::builder;
 use crate::{ContentKey, SealError};
 
 const PATTERN: &str = "Noise_N_25519_ChaChaPoly_BLAKE2s";
@@ -53,7 +53,7 @@ pub fn wrap(
     content_key: &ContentKey,
 ) -> Result<Vec<u8>, SealError> {
     let mut wrapped = vec![0u8; WRAP_LEN];
-    let written = builder(Some(seed))
+    let written = builder(PATTERN, SEED_CONTEXT, Some(seed))
         .and_then(|builder| builder.prologue(prologue)?.remote_public_key(recipient_prekey)?.build_initiator())
         .and_then(|mut noise| noise.write_message(content_key.expose(), &mut wrapped))
         .map_err(|_| SealError::BadPrekey)?;
@@ -67,89 +67,8 @@ pub fn unwrap(prekey_secret: &[u8; 32], prologue: &[u8], wrapped: &[u8]) -> Opti
         return None;
     }
     let mut key = Zeroizing::new([0u8; 32]);
-    let builder = builder(None).ok()?.prologue(prologue).ok()?.local_private_key(prekey_secret).ok()?;
+    let builder =
+        builder(PATTERN, SEED_CONTEXT, None).ok()?.prologue(prologue).ok()?.local_private_key(prekey_secret).ok()?;
     let read = builder.build_responder().ok()?.read_message(wrapped, key.as_mut_slice()).ok()?;
     (read == key.len()).then(|| ContentKey::new(*key))
-}
-
-fn builder<'a>(seed: Option<&[u8; 32]>) -> Result<snow::Builder<'a>, snow::Error> {
-    let resolver: BoxedCryptoResolver =
-        Box::new(SeededResolver { seed: Zeroizing::new(seed.copied().unwrap_or_default()) });
-    Ok(snow::Builder::with_resolver(PATTERN.parse()?, resolver))
-}
-
-/// snow's own primitives, with the caller's seed in place of the operating system's randomness.
-struct SeededResolver {
-    seed: Zeroizing<[u8; 32]>,
-}
-
-impl CryptoResolver for SeededResolver {
-    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        let hasher = blake3::Hasher::new_derive_key(SEED_CONTEXT).update(self.seed.as_slice()).clone();
-        Some(Box::new(SeedStream(hasher.finalize_xof())))
-    }
-
-    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        Some(Box::new(StrictDh(DefaultResolver.resolve_dh(choice)?)))
-    }
-
-    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        DefaultResolver.resolve_hash(choice)
-    }
-
-    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        DefaultResolver.resolve_cipher(choice)
-    }
-}
-
-struct SeedStream(blake3::OutputReader);
-
-impl Random for SeedStream {
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
-        self.0.fill(dest);
-        Ok(())
-    }
-}
-
-/// An agreement whose result is never zero.
-struct StrictDh(Box<dyn Dh>);
-
-impl Dh for StrictDh {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-
-    fn pub_len(&self) -> usize {
-        self.0.pub_len()
-    }
-
-    fn priv_len(&self) -> usize {
-        self.0.priv_len()
-    }
-
-    fn set(&mut self, privkey: &[u8]) {
-        self.0.set(privkey);
-    }
-
-    fn generate(&mut self, rng: &mut dyn Random) -> Result<(), snow::Error> {
-        self.0.generate(rng)
-    }
-
-    fn pubkey(&self) -> &[u8] {
-        self.0.pubkey()
-    }
-
-    fn privkey(&self) -> &[u8] {
-        self.0.privkey()
-    }
-
-    fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
-        self.0.dh(pubkey, out)?;
-        let bits = out.iter().take(self.dh_len()).fold(0u8, |bits, byte| bits | byte);
-        if bits == 0 {
-            out.zeroize();
-            return Err(snow::Error::Dh);
-        }
-        Ok(())
-    }
 }
