@@ -5,8 +5,8 @@
 
 use anyhow::{Result, ensure};
 
-use crate::run;
 use crate::stage::{Stage, Tally};
+use crate::{install, run};
 
 /// The package with the suites.
 const PACKAGE: &str = "crosscast-live";
@@ -22,6 +22,9 @@ pub(crate) fn stage(stage: &mut Stage<'_>) -> Result<Tally> {
     let binary = stage.workspace.target.join("release/crosscast");
     let size = std::fs::metadata(&binary)?.len();
     println!("    release binary: {:.1} MB", size as f64 / 1e6);
+    if let Some(note) = install::for_live(&mut stage.log)? {
+        println!("    {note}");
+    }
 
     let mut command = run::cargo();
     command.args(["run", "--quiet", "--package", PACKAGE, "--", "--bin"]).arg(&binary).current_dir(&root);

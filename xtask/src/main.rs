@@ -5,6 +5,7 @@
 
 mod bench;
 mod deny;
+mod install;
 mod instructions;
 mod licence;
 mod live;

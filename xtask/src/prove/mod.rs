@@ -16,6 +16,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
+use crate::install;
 use crate::metadata::Workspace;
 use crate::run::{self, LONG_PATIENCE, Log};
 use crate::test::libtest_counts;
@@ -62,6 +63,10 @@ pub(crate) fn main(name: Option<&str>, only: Option<&str>) -> Result<bool> {
     let mut build = run::cargo();
     build.args(["build", "--release"]).current_dir(&workspace.root);
     anyhow::ensure!(build.status()?.success(), "the release build failed");
+    let mut log = Log::create(workspace.target.join("xtask/prove-install.log"))?;
+    if let Some(note) = install::for_live(&mut log)? {
+        println!("{note}");
+    }
     let proof = workspace.root.join("docs/proof").join(format!("{name}.jsonl"));
     let mut all_pass = true;
     for bar in bars.iter().filter(|bar| only.is_none_or(|id| id == bar.id)) {
