@@ -250,6 +250,15 @@ pub enum Notice {
         /// Over which network.
         network: Network,
     },
+    /// Another link to a peer leads from now on.
+    PeerMoved {
+        /// Who.
+        node: NodeId,
+        /// Which run of it.
+        instance: Instance,
+        /// Over which network it is reached now.
+        network: Network,
+    },
     /// The last link to a peer is gone.
     PeerDown {
         /// Who.
@@ -369,6 +378,8 @@ pub struct PeerView {
     pub locator: Locator,
     /// Whether this node dialled.
     pub outbound: bool,
+    /// Networks of the links that stand by.
+    pub standby: Vec<Network>,
     /// How it is reached.
     pub path: PathKind,
     /// Why so.

@@ -109,6 +109,16 @@ impl Feed {
         !had && !self.known.contains(&half(&entry.id))
     }
 
+    /// Goes on where the feed of another link to the same peer stands; what entitles the peer stays this link's.
+    pub(crate) fn take_over(&mut self, before: Self) {
+        let pass = self.pass.take();
+        *self = Self { pass, ..before };
+        if let Mode::Behind { reading, .. } = &mut self.mode {
+            // The read belongs to the other link.
+            *reading = false;
+        }
+    }
+
     /// Forgets what the peer had: the log has been walked, and what comes is newer.
     pub(crate) fn go_live(&mut self) {
         self.mode = Mode::Live;

@@ -177,8 +177,9 @@ impl Node {
         let closed = group.policy(self.now.wall) == Policy::Capability;
         let (floor, now) = (group.floor.clone(), self.now.wall);
         let rights = Rights::SUBSCRIBE | Rights::RELAY;
-        let neighbours: Vec<LinkId> = group.neighbours.iter().copied().collect();
-        for link in neighbours {
+        let fed = self.links.values().filter(|state| state.feeds.contains_key(&id));
+        let fed: Vec<LinkId> = fed.map(|state| state.id).collect();
+        for link in fed {
             let Some(feed) = self.links.get(&link).and_then(|state| state.feeds.get(&id)) else { continue };
             let pass = feed.pass.as_ref();
             if !closed || pass.is_some_and(|(_, standing)| standing.allows(rights, now, floor.as_ref())) {

@@ -100,7 +100,7 @@ impl Node {
     }
 
     fn add_feed(&mut self, link: LinkId, id: GroupId, pass: Option<(ChainHash, Standing)>) {
-        let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get_mut(&id)) else { return };
+        let Some(state) = self.links.get_mut(&link).filter(|_| self.groups.contains_key(&id)) else { return };
         state.foreign.remove(&id);
         if let Some(feed) = state.feeds.get_mut(&id) {
             // Said again: our RESUME is on its way, and saying so costs the peer less than it would cost us.
@@ -113,7 +113,13 @@ impl Node {
             feed.start_blind();
         }
         state.feeds.insert(id, feed);
-        group.neighbours.insert(link);
+        if !self.leads(link) {
+            // It stands by: what the peer has is known of the link that leads, and is fed there.
+            return;
+        }
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.neighbours.insert(link);
+        }
         self.send_resume(link, id);
         if missed {
             self.mark_behind(link, id);
@@ -121,7 +127,7 @@ impl Node {
     }
 
     /// Says what of a group is here without a hole.
-    fn send_resume(&mut self, link: LinkId, id: GroupId) {
+    pub(super) fn send_resume(&mut self, link: LinkId, id: GroupId) {
         let (Some(state), Some(group)) = (self.links.get_mut(&link), self.groups.get(&id)) else { return };
         let windows = group.windows.contiguous().take(limits::WINDOWS);
         let windows = windows.map(|(from, instance, contiguous)| ResumeWindow { from, instance, contiguous });
@@ -139,6 +145,7 @@ impl Node {
             self.send_resume(link, id);
         }
         let known = self.groups.contains_key(&id);
+        let link = self.lead_for(link, id);
         let Some(state) = self.links.get_mut(&link) else { return };
         let Some(feed) = state.feeds.get_mut(&id) else {
             // Its chain is being checked, or it has none yet.
@@ -157,7 +164,7 @@ impl Node {
         }
     }
 
-    fn mark_behind(&mut self, link: LinkId, id: GroupId) {
+    pub(super) fn mark_behind(&mut self, link: LinkId, id: GroupId) {
         if let Some(state) = self.links.get_mut(&link) {
             state.behind.insert(id);
             self.dirty.insert(link);
@@ -169,7 +176,7 @@ impl Node {
         let Some(group) = self.groups.get(&id) else { return };
         let neighbours: Vec<LinkId> = group.neighbours.iter().copied().collect();
         let Some(entry) = group.log.find(committed.pos).cloned() else { return };
-        let from = committed.from.map(|(link, _)| link);
+        let from = committed.from.map(|(link, _)| self.lead_of(link));
         let bytes = committed.message.bytes();
         let lane = committed.tag.class.lane();
         let queue_max = self.config.sizes.lane_queue_bytes;
@@ -293,10 +300,13 @@ impl Node {
     pub(super) fn on_refuse(&mut self, link: LinkId, lane: Lane, number: u64, code: RefuseCode) {
         let Some(state) = self.links.get_mut(&link) else { return };
         match state.out.refused(lane, number) {
-            Ok(Cargo::Group(group, id)) if code == RefuseCode::NoChain => self.offer_again(link, group, &id),
+            Ok(Cargo::Group(group, id)) if code == RefuseCode::NoChain => {
+                self.offer_again(self.lead_for(link, group), group, &id);
+            }
             Ok(Cargo::Group(group, id)) => {
-                let feed = state.feeds.get_mut(&group).filter(|_| is_passing(code));
-                if let Some(feed) = feed {
+                let lead = self.lead_for(link, group);
+                let feed = self.links.get_mut(&lead).and_then(|state| state.feeds.get_mut(&group));
+                if let Some(feed) = feed.filter(|_| is_passing(code)) {
                     feed.forgets(&id);
                 }
                 self.on_own_refused(&id, code);
@@ -318,13 +328,7 @@ impl Node {
         if !state.offers_again.take(self.now.mono) {
             return;
         }
-        let before = LogPos(pos.0.saturating_sub(1));
-        feed.mode = match feed.mode {
-            Mode::Behind { after, .. } => Mode::Behind { after: after.min(before), reading: false },
-            Mode::Live => Mode::Behind { after: before, reading: false },
-            Mode::Waiting => Mode::Waiting,
-        };
-        self.mark_behind(link, id);
+        self.feed_again_from(link, id, pos);
     }
 
     /// Sets when a group's gaps are looked at.

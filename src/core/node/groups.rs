@@ -230,10 +230,9 @@ impl Node {
         let Some(group) = self.groups.remove(&id) else {
             return self.reply(command, Reply::Refused(Refusal::UnknownGroup));
         };
-        for link in &group.neighbours {
-            if let Some(state) = self.links.get_mut(link) {
-                let feed = state.feeds.remove(&id);
-                state.foreign.insert(id, feed.and_then(|feed| feed.pass).map(|(hash, _)| hash));
+        for state in self.links.values_mut() {
+            if let Some(feed) = state.feeds.remove(&id) {
+                state.foreign.insert(id, feed.pass.map(|(hash, _)| hash));
             }
         }
         let open: Vec<LinkId> = self.links.values().filter(|state| state.is_open()).map(|state| state.id).collect();

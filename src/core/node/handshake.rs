@@ -203,7 +203,6 @@ impl Node {
         let rivals: Vec<LinkId> = rivals.into_iter().filter(|rival| self.scheme_of(*rival) == scheme).collect();
         let first = !self.peers.contains_key(&key);
         self.peers.entry(key).or_default().push(link);
-        self.prefer(key);
         if first && let Some(state) = self.links.get(&link) {
             let network = state.up.scheme.network();
             self.event(Event::Notice(Notice::PeerUp { node: key.0, instance: key.1, network }));
@@ -221,6 +220,7 @@ impl Node {
                 }
             }
         }
+        self.measure_all(key);
         self.send_outbox(key.0);
     }
 

@@ -166,7 +166,7 @@ impl Node {
     /// Whether a sender is no stranger: it was written to or accepted, has published in a group of this node, is the
     /// other end of a link that shares a group, or of one that this node's operator asked for.
     fn is_known(&self, from: &NodeId, link: LinkId) -> bool {
-        let linked = self.peer_of(link) == *from && (self.shares_group(link) || self.targets.expecting(*from) > 0);
+        let linked = self.peer_of(link) == *from && (self.shares_group(link) || self.targets.expects(*from));
         *from == self.config.node
             || linked
             || self.inbox.contacts.knows(from)

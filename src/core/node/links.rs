@@ -117,23 +117,24 @@ impl Node {
     fn unlink(&mut self, link: LinkId, code: &'static str) {
         self.drop_checks(link);
         let Some(state) = self.links.get_mut(&link) else { return };
-        let groups: Vec<_> = std::mem::take(&mut state.feeds).into_keys().collect();
-        let peer = state.peer;
-        for group in groups {
-            if let Some(group) = self.groups.get_mut(&group) {
+        let feeds = std::mem::take(&mut state.feeds);
+        state.behind.clear();
+        let (peer, network) = (state.peer, state.up.scheme.network());
+        let unsettled = Self::unsettled(state);
+        for group in feeds.keys() {
+            if let Some(group) = self.groups.get_mut(group) {
                 group.neighbours.remove(&link);
             }
         }
-        let Some(key) = peer else { return };
-        let Some(links) = self.peers.get_mut(&key) else { return };
-        links.retain(|other| *other != link);
-        if links.is_empty() {
-            self.peers.remove(&key);
+        // Closed and then down: the second time nothing is left to do.
+        let Some(key) = peer.filter(|key| self.peers.get(key).is_some_and(|links| links.contains(&link))) else {
+            return;
+        };
+        self.drop_from_peer(link, key, feeds, unsettled);
+        if !self.peers.contains_key(&key) {
             self.event(Event::Notice(Notice::PeerDown { node: key.0, instance: key.1, code }));
-            self.wake_resting(key.0);
-        } else {
-            self.prefer(key);
         }
+        self.wake_resting(key.0, network);
         self.letters_lost(link);
     }
 
@@ -185,14 +186,18 @@ impl Node {
     /// Sets when a link is next looked at: its PING overdue, its data unacknowledged, or silent for too long.
     pub(super) fn arm_idle(&mut self, link: LinkId) {
         let times = self.config.times;
+        let standby = self.has_standby(link);
         let Some(state) = self.links.get(&link).filter(|state| state.is_open()) else { return };
         let at = match &state.ping {
-            Some(ping) => ping.sent.plus_micros(ping_patience_us(state, &times)),
+            Some(ping) => ping.sent.plus_micros(ping_patience_us(state, &times, standby)),
             None => {
-                let idle = state.last_heard.plus_millis(times.idle_ping_ms);
+                // Which of several links is the best shows only when each is measured, busy or not.
+                let since = if standby { state.pinged.min(state.last_heard) } else { state.last_heard };
+                let idle = since.plus_millis(times.idle_ping_ms);
                 // Asked once per patience, not once per answer: a peer may be slow to commit and quick to answer.
                 let since = state.out.waiting_since().map(|since| since.max(state.last_heard));
-                let waiting = since.map(|since| since.plus_micros(state.patience_us(1_000)));
+                let patience = if standby { state.patience_us(STANDBY_ACK_MS) } else { state.patience_us(1_000) };
+                let waiting = since.map(|since| since.plus_micros(patience));
                 waiting.map_or(idle, |waiting| waiting.min(idle))
             }
         };
@@ -201,9 +206,10 @@ impl Node {
 
     pub(super) fn on_idle(&mut self, link: LinkId) {
         let times = self.config.times;
+        let standby = self.has_standby(link);
         let Some(state) = self.links.get(&link).filter(|state| state.is_open()) else { return };
         if let Some(ping) = &state.ping {
-            let due = ping.sent.plus_micros(ping_patience_us(state, &times));
+            let due = ping.sent.plus_micros(ping_patience_us(state, &times, standby));
             let silent = state.last_heard <= ping.sent;
             if due <= self.now.mono && silent {
                 self.close(link, CloseCode::Idle, "no answer");
@@ -230,6 +236,7 @@ impl Node {
         match &mut state.ping {
             Some(ping) => ping.asked_by.extend(asked_by),
             None => {
+                state.pinged = now;
                 state.ping = Some(Ping { token, sent: now, asked_by: asked_by.into_iter().collect() });
                 state.out.push(frame::ping(token));
                 self.dirty.insert(link);
@@ -243,7 +250,7 @@ impl Node {
         let Some(ping) = state.ping.take_if(|ping| ping.token == token) else { return };
         let rtt_us = now.micros_since(ping.sent);
         state.measured(rtt_us);
-        let (path, reason) = (state.up.path, state.up.reason);
+        let (path, reason, peer) = (state.up.path, state.up.reason, state.peer);
         let challenger = state.challenger.take();
         for command in ping.asked_by {
             self.reply(command, Reply::Pong { rtt_us, path, reason });
@@ -252,6 +259,9 @@ impl Node {
         if let Some(challenger) = challenger {
             self.timers.cancel(Timer::Challenge(link));
             self.close(challenger, CloseCode::Duplicate, "");
+        }
+        if let Some(key) = peer {
+            self.prefer(key);
         }
     }
 
@@ -274,13 +284,6 @@ impl Node {
         }
     }
 
-    /// Puts a peer's best link first: the cheapest, then the oldest.
-    pub(super) fn prefer(&mut self, key: crate::peer::link::PeerKey) {
-        let Some(links) = self.peers.get_mut(&key) else { return };
-        let cost = |link: &LinkId| self.links.get(link).map_or(u32::MAX, |state| state.up.traits.cost);
-        links.sort_by_key(|link| (cost(link), *link));
-    }
-
     /// A short form for the scheme of a link.
     pub(super) fn scheme_of(&self, link: LinkId) -> Option<Scheme> {
         self.links.get(&link).map(|state| state.up.scheme)
@@ -290,8 +293,14 @@ impl Node {
 /// 1 s: what a transport may take to flush.
 const DRAIN_MS: u64 = 1_500;
 
-fn ping_patience_us(state: &Link, times: &crate::Times) -> u64 {
-    state.patience_us(times.idle_dead_ms.saturating_sub(times.idle_ping_ms))
+/// 400 ms: data that is not acknowledged for so long is asked about when another link could carry it.
+const STANDBY_ACK_MS: u64 = 400;
+/// 1 s: how long the answer to a PING is awaited when another link stands by; being wrong costs a redial.
+const STANDBY_PONG_MS: u64 = 1_000;
+
+fn ping_patience_us(state: &Link, times: &crate::Times, standby: bool) -> u64 {
+    let alone = times.idle_dead_ms.saturating_sub(times.idle_ping_ms);
+    state.patience_us(if standby { STANDBY_PONG_MS.min(alone) } else { alone })
 }
 
 const fn down_word(reason: DownReason) -> &'static str {

@@ -48,7 +48,7 @@ impl Node {
         let open = self.links.get(&link).is_some_and(crate::peer::link::Link::is_open);
         let direct = self.link_to(&node).is_some_and(|link| self.speaks_of_group(link));
         if open && !self.is_here(&node) && !direct {
-            self.routes.learn(node, link, self.now.mono);
+            self.routes.learn(node, self.lead_of(link), self.now.mono);
             self.send_outbox(node);
         }
     }

@@ -28,6 +28,7 @@ mod publishing;
 mod reading;
 mod restore;
 mod services;
+mod standby;
 mod targets;
 mod unicast;
 mod upkeep;

@@ -1,7 +1,7 @@
 //! Dialling: each locator to keep a link to, through its failures, its pins and its peer's other links.
 
 use crosscast_port::{DialError, DialId, LinkId, Request, Space};
-use crosscast_wire::{Locator, NodeId};
+use crosscast_wire::{Locator, Network, NodeId};
 
 use crate::peer::dial::Phase;
 use crate::peer::link::PeerKey;
@@ -43,16 +43,16 @@ impl Node {
         self.request(Request::Dial { dial, locator });
     }
 
-    /// Whether a target's peer is linked already. A key that several locators name, or our own, may belong to several
+    /// Whether a target's peer is linked already over the target's network: over another, a link is a standby. A key that several locators name, or our own, may belong to several
     /// machines: which one a locator leads to shows only in the hello, so such a target is dialled until that is known.
     fn is_linked_otherwise(&mut self, number: u64) -> bool {
-        let Some((Some(node), led_to)) = self.targets.get_mut(number).map(|target| (target.node, target.led_to)) else {
-            return false;
-        };
-        if node == self.config.node || self.targets.expecting(node) > 1 {
-            led_to.is_some_and(|key| self.peers.contains_key(&key))
+        let Some(target) = self.targets.get_mut(number) else { return false };
+        let (led_to, network) = (target.led_to, target.locator.scheme().network());
+        let Some(node) = target.node else { return false };
+        if node == self.config.node || self.targets.expecting(node, network) > 1 {
+            led_to.is_some_and(|key| self.is_run_linked_over(key, network))
         } else {
-            self.link_to(&node).is_some()
+            self.is_linked_over(node, network)
         }
     }
 
@@ -105,8 +105,10 @@ impl Node {
 
     /// A link is gone: its target rests when that run of the peer is linked otherwise, else it is dialled again.
     pub(super) fn target_down(&mut self, link: LinkId, peer: Option<PeerKey>) {
-        let elsewhere = peer.is_some_and(|key| self.peers.contains_key(&key));
         let times = self.config.times;
+        let Some((_, target)) = self.targets.by_link(link) else { return };
+        let network = target.locator.scheme().network();
+        let elsewhere = peer.is_some_and(|key| self.is_run_linked_over(key, network));
         let Some((number, target)) = self.targets.by_link(link) else { return };
         if elsewhere {
             target.phase = Phase::Resting;
@@ -116,10 +118,13 @@ impl Node {
         self.timers.set(Timer::Redial(number), self.now.mono.plus_millis(wait));
     }
 
-    /// The last link to a peer is gone: the targets that rested for it are dialled again.
-    pub(super) fn wake_resting(&mut self, node: NodeId) {
+    /// A link to a peer is gone: the targets that rested for it are dialled again, if it was the last over their network.
+    pub(super) fn wake_resting(&mut self, node: NodeId, network: Network) {
         let times = self.config.times;
-        for number in self.targets.resting_for(node) {
+        if self.is_linked_over(node, network) {
+            return;
+        }
+        for number in self.targets.resting_for(node, network) {
             if let Some(target) = self.targets.get_mut(number) {
                 target.phase = Phase::Waiting;
                 let wait = self.choices.around(times.redial_min_ms);

@@ -17,6 +17,7 @@ use crosscast_wire::{
 };
 
 use crate::group::log::Tag;
+use crate::peer::link::PeerKey;
 use crate::peer::outgoing::Cargo;
 use crate::route::inbox::Mark;
 use crate::route::outbox::{Batch, Branch, Parcel};
@@ -216,8 +217,12 @@ impl Node {
 
     /// The preferred link to any run of a node.
     pub(super) fn link_to(&self, node: &NodeId) -> Option<LinkId> {
-        let runs = self.peers.range((*node, crosscast_wire::Instance(0))..=(*node, crosscast_wire::Instance(u64::MAX)));
-        runs.last().and_then(|(_, links)| links.first().copied())
+        self.runs(node).next_back().and_then(|(_, links)| links.first().copied())
+    }
+
+    /// The runs of a node that are linked, with their links.
+    pub(super) fn runs(&self, node: &NodeId) -> impl DoubleEndedIterator<Item = (&PeerKey, &Vec<LinkId>)> {
+        self.peers.range((*node, crosscast_wire::Instance(0))..=(*node, crosscast_wire::Instance(u64::MAX)))
     }
 
     /// Queues a parcel's branches on the links that lead to their recipients, one copy a link.

@@ -7,7 +7,6 @@ use crosscast_port::{Space, Write};
 use crosscast_wire::{GroupId, Locator};
 
 use crate::command::Tuning;
-use crate::peer::link::Link;
 use crate::{CommandId, Node, Refusal, Reply};
 
 use super::commit::After;
@@ -49,10 +48,7 @@ impl Node {
     pub(super) fn reply_group_peers(&mut self, command: CommandId, group: GroupId) {
         let reply = match self.groups.get(&group) {
             None => Reply::Refused(Refusal::UnknownGroup),
-            Some(group) => {
-                let links = group.neighbours.iter().filter_map(|link| self.links.get(link));
-                Reply::Peers(links.filter_map(|link: &Link| super::views::view(link)).collect())
-            }
+            Some(group) => Reply::Peers(group.neighbours.iter().filter_map(|link| self.view(*link)).collect()),
         };
         self.reply(command, reply);
     }

@@ -1,8 +1,9 @@
 //! What an operator sees: status, peers, groups.
 
+use crosscast_port::LinkId;
+
 use crate::event::{GroupView, PeerView, Status};
 use crate::group::Group;
-use crate::peer::link::Link;
 use crate::{CommandId, Node, Reply};
 
 impl Node {
@@ -24,8 +25,8 @@ impl Node {
     }
 
     pub(super) fn reply_peers(&mut self, id: CommandId) {
-        let preferred = self.peers.values().filter_map(|links| links.first());
-        let views = preferred.filter_map(|link| self.links.get(link)).filter_map(view).collect();
+        let leading = self.peers.values().filter_map(|links| links.first());
+        let views = leading.filter_map(|link| self.view(*link)).collect();
         self.reply(id, Reply::Peers(views));
     }
 
@@ -52,27 +53,32 @@ impl Node {
         let views = self.groups.values().map(view).collect();
         self.reply(id, Reply::Groups(views));
     }
-}
 
-pub(super) fn view(link: &Link) -> Option<PeerView> {
-    let (node, instance) = link.peer?;
-    let hello = link.hello.as_ref()?.fields();
-    Some(PeerView {
-        node,
-        instance,
-        name: hello.name.clone().unwrap_or_default(),
-        roles: hello.roles.bits(),
-        network: link.up.scheme.network(),
-        locator: link.up.locator.clone(),
-        outbound: link.is_dialer(),
-        path: link.up.path,
-        reason: link.up.reason,
-        rtt_us: link.rtt_us,
-        rx_bytes: link.inn.bytes,
-        tx_bytes: link.out.bytes,
-        groups: u32::try_from(link.feeds.len()).unwrap_or(u32::MAX),
-        agent: hello.agent.clone(),
-        up_since: link.since,
-        queued_bytes: link.out.queued_total(),
-    })
+    /// A peer by one of its links.
+    pub(super) fn view(&self, link: LinkId) -> Option<PeerView> {
+        let link = self.links.get(&link)?;
+        let (node, instance) = link.peer?;
+        let hello = link.hello.as_ref()?.fields();
+        let others = self.peers.get(&(node, instance)).into_iter().flatten().filter(|other| **other != link.id);
+        let standby = others.filter_map(|other| Some(self.links.get(other)?.up.scheme.network()));
+        Some(PeerView {
+            node,
+            instance,
+            name: hello.name.clone().unwrap_or_default(),
+            roles: hello.roles.bits(),
+            network: link.up.scheme.network(),
+            standby: standby.collect(),
+            locator: link.up.locator.clone(),
+            outbound: link.is_dialer(),
+            path: link.up.path,
+            reason: link.up.reason,
+            rtt_us: link.rtt_us,
+            rx_bytes: link.inn.bytes,
+            tx_bytes: link.out.bytes,
+            groups: u32::try_from(link.feeds.len()).unwrap_or(u32::MAX),
+            agent: hello.agent.clone(),
+            up_since: link.since,
+            queued_bytes: link.out.queued_total(),
+        })
+    }
 }

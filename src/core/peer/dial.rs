@@ -1,12 +1,13 @@
 //! The locators this node keeps a link to, and when each is dialled again.
 //!
 //! Delays double from [`Times::redial_min_ms`] with jitter of a half either way, and start over once a link has held.
-//! A target whose peer is linked some other way rests until that link goes.
+//! A target whose peer is linked over the same network by some other way rests until that link goes; over another
+//! network it is dialled all the same, and its link stands by.
 
 use std::collections::BTreeMap;
 
 use crosscast_port::{DialId, LinkId};
-use crosscast_wire::{Locator, NodeId};
+use crosscast_wire::{Locator, Network, NodeId};
 
 use crate::Times;
 use crate::peer::link::PeerKey;
@@ -86,19 +87,28 @@ impl Targets {
         found.map(|(number, target)| (*number, target))
     }
 
-    /// How many targets expect this key.
-    pub(crate) fn expecting(&self, node: NodeId) -> usize {
-        self.targets.values().filter(|target| target.node == Some(node)).count()
+    /// Whether any target expects this key.
+    pub(crate) fn expects(&self, node: NodeId) -> bool {
+        self.targets.values().any(|target| target.node == Some(node))
     }
 
-    /// Targets that rest because this node was linked.
-    pub(crate) fn resting_for(&self, node: NodeId) -> Vec<u64> {
-        let rests = |target: &Target| target.phase == Phase::Resting && target.node == Some(node);
+    /// How many targets expect this key on a network.
+    pub(crate) fn expecting(&self, node: NodeId, network: Network) -> usize {
+        self.targets.values().filter(|target| target.leads_to(node, network)).count()
+    }
+
+    /// Targets that rest because this node was linked over their network.
+    pub(crate) fn resting_for(&self, node: NodeId, network: Network) -> Vec<u64> {
+        let rests = |target: &Target| target.phase == Phase::Resting && target.leads_to(node, network);
         self.targets.iter().filter(|(_, target)| rests(target)).map(|(number, _)| *number).collect()
     }
 }
 
 impl Target {
+    fn leads_to(&self, node: NodeId, network: Network) -> bool {
+        self.node == Some(node) && self.locator.scheme().network() == network
+    }
+
     /// Books a failure and returns the delay until the next attempt, in milliseconds.
     pub(crate) fn failed(&mut self, times: &Times, choices: &mut Choices) -> u64 {
         let doubled = times.redial_min_ms.saturating_mul(1u64 << self.failures.min(16));

@@ -100,6 +100,8 @@ pub(crate) struct Link {
     pub(crate) since: WallMillis,
     pub(crate) last_heard: Instant,
     pub(crate) ping: Option<Ping>,
+    /// When the last PING was sent, at first when the link came up.
+    pub(crate) pinged: Instant,
     pub(crate) rtt_us: Option<u64>,
     /// Where it comes from, as budgets see it.
     pub(crate) origin: Origin,
@@ -151,6 +153,7 @@ impl Link {
             since: wall,
             last_heard: mono,
             ping: None,
+            pinged: mono,
             rtt_us: None,
             origin,
             bad_signatures: 0,

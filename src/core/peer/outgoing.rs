@@ -170,6 +170,19 @@ impl Outgoing {
         Ok(std::mem::replace(cargo, Cargo::Refused))
     }
 
+    /// Group messages that are queued or not acknowledged, oldest first within a lane.
+    pub(crate) fn unsettled(&self) -> impl Iterator<Item = (GroupId, MessageId)> + '_ {
+        let lanes = [&self.urgent, &self.normal, &self.bulk].into_iter();
+        let cargo = |lane: &'_ OutLane| {
+            let queued: Vec<Cargo> = lane.queue.iter().filter_map(|(_, cargo)| *cargo).collect();
+            lane.unacked.iter().copied().chain(queued).collect::<Vec<Cargo>>()
+        };
+        lanes.flat_map(cargo).filter_map(|cargo| match cargo {
+            Cargo::Group(group, id) => Some((group, id)),
+            Cargo::Unicast(_) | Cargo::Refused => None,
+        })
+    }
+
     /// Since when data waits for an acknowledgement.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         [&self.urgent, &self.normal, &self.bulk].into_iter().filter_map(|lane| lane.waiting_since).min()

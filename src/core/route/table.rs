@@ -44,6 +44,13 @@ impl Routes {
         }
     }
 
+    /// Another link leads to the same peer from now on.
+    pub(crate) fn moved(&mut self, from: LinkId, to: LinkId) {
+        for (link, _) in self.places.values_mut().filter(|(link, _)| *link == from) {
+            *link = to;
+        }
+    }
+
     /// A link is gone, and with it what lay behind it.
     pub(crate) fn drop_link(&mut self, link: LinkId) {
         self.places.retain(|_, (of, _)| *of != link);

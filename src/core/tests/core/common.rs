@@ -42,6 +42,9 @@ pub(crate) struct Net {
     /// Verifications asked for, by host.
     pub(crate) verified: BTreeMap<usize, usize>,
     muted: BTreeSet<(usize, u64)>,
+    /// How long frames of an end are under way, in microseconds, and those that are.
+    delays: BTreeMap<(usize, u64), u64>,
+    late: Vec<(Instant, usize, Input)>,
     next_link: u64,
     inputs: VecDeque<(usize, Input)>,
 }
@@ -76,6 +79,8 @@ impl Net {
             closed: Vec::new(),
             verified: BTreeMap::new(),
             muted: BTreeSet::new(),
+            delays: BTreeMap::new(),
+            late: Vec::new(),
             next_link: 0,
             inputs: VecDeque::new(),
         };
@@ -116,8 +121,34 @@ impl Net {
         self.connect_as(dialer, listener, None)
     }
 
+    /// Connects over the network of a scheme.
+    pub(crate) fn connect_over(&mut self, dialer: usize, listener: usize, scheme: Scheme) -> (LinkId, LinkId) {
+        self.connect_with(dialer, listener, scheme, None)
+    }
+
+    /// Connects over the network of a scheme, in answer to a dial.
+    pub(crate) fn connect_dialled(
+        &mut self,
+        dialer: usize,
+        listener: usize,
+        scheme: Scheme,
+        dial: DialId,
+    ) -> (LinkId, LinkId) {
+        self.connect_with(dialer, listener, scheme, Some(dial))
+    }
+
     /// Connects in answer to a dial.
     pub(crate) fn connect_as(&mut self, dialer: usize, listener: usize, dial: Option<DialId>) -> (LinkId, LinkId) {
+        self.connect_with(dialer, listener, Scheme::Memory, dial)
+    }
+
+    fn connect_with(
+        &mut self,
+        dialer: usize,
+        listener: usize,
+        scheme: Scheme,
+        dial: Option<DialId>,
+    ) -> (LinkId, LinkId) {
         let (a, b) = (self.next_link + 1, self.next_link + 2);
         self.next_link += 2;
         self.wires.insert((dialer, a), (listener, b));
@@ -126,6 +157,7 @@ impl Net {
         for (host, link, role) in [(dialer, a, Role::Dialer), (listener, b, Role::Listener)] {
             let mut up = link_up(role, binding.clone());
             up.dial = dial.filter(|_| role == Role::Dialer);
+            up.scheme = scheme;
             self.inputs.push_back((host, Input::Link(Report::Up { link: LinkId(link), up: Box::new(up) })));
             for lane in Lane::ALL {
                 let grant = Report::Writable { link: LinkId(link), lane: *lane, bytes: 1 << 20 };
@@ -236,7 +268,11 @@ impl Net {
                 }
                 let frames: Vec<RawFrame> = frames.iter().map(received).collect();
                 self.tap.extend(frames.iter().map(|frame| (host, frame.clone())));
-                self.inputs.push_back((other, Input::Link(Report::Frames { link: LinkId(far), frames })));
+                let input = Input::Link(Report::Frames { link: LinkId(far), frames });
+                match self.delays.get(&(host, link.0)) {
+                    Some(delay) => self.late.push((self.now.mono.plus_micros(*delay), other, input)),
+                    None => self.inputs.push_back((other, input)),
+                }
             }
             Request::Close { link } => {
                 self.closed.push((host, link.0));
@@ -264,10 +300,14 @@ impl Net {
         let end = self.now.mono.plus_millis(millis);
         loop {
             let next = self.hosts.iter().filter_map(|host| host.node.poll_timeout()).map(|(at, _)| at).min();
+            let next = next.into_iter().chain(self.late.iter().map(|(at, ..)| *at)).min();
             let at = next.unwrap_or(end).max(self.now.mono).min(end);
             let step = at.micros_since(self.now.mono);
             self.now.mono = at;
             self.now.wall = WallMillis(1_700_000_000_000 + (at.0 - 1_000_000) / 1000);
+            for (_, host, input) in self.late.extract_if(.., |(due, ..)| *due <= at).collect::<Vec<_>>() {
+                self.inputs.push_back((host, input));
+            }
             for host in 0..self.hosts.len() {
                 self.inputs.push_back((host, Input::Timeout));
             }
@@ -285,6 +325,11 @@ impl Net {
     }
 
     /// What a host sends over a link is lost from now on.
+    /// Whatever an end sends is under way for so long from now on.
+    pub(crate) fn delay(&mut self, host: usize, link: LinkId, micros: u64) {
+        self.delays.insert((host, link.0), micros);
+    }
+
     pub(crate) fn mute(&mut self, host: usize, link: LinkId) {
         self.muted.insert((host, link.0));
     }

@@ -11,6 +11,7 @@ mod leaf;
 mod puppet;
 mod rights;
 mod shelf;
+mod standby;
 mod unauthorised;
 mod unicast;
 
