@@ -209,8 +209,8 @@ impl Record {
 pub enum Opened<'a> {
     /// A record's content, and what follows the record.
     Content(&'a [u8], &'a mut [u8]),
-    /// No whole record yet.
-    Part,
+    /// No whole record yet: what there is of it.
+    Part(&'a mut [u8]),
     /// The record that ends the channel; nothing may follow.
     End,
 }
@@ -243,18 +243,21 @@ impl<C: RecordCipher> Opener<C> {
     /// [`NoiseError::BadRecord`] when it is not authentic or too short, [`NoiseError::BehindEnd`] when anything stands
     /// behind the channel's end. After an error the channel is over.
     pub fn open<'a>(&mut self, crypto: &dyn Crypto, buffer: &'a mut [u8]) -> Result<Opened<'a>, NoiseError> {
-        if buffer.is_empty() {
-            return Ok(Opened::Part);
-        }
-        if self.ended {
+        if self.ended && !buffer.is_empty() {
             return Err(NoiseError::BehindEnd);
         }
-        let Some((head, rest)) = buffer.split_first_chunk_mut::<HEAD_LEN>() else { return Ok(Opened::Part) };
+        let Some(head) = buffer.first_chunk::<HEAD_LEN>() else { return Ok(Opened::Part(buffer)) };
         let len = usize::from(u16::from_be_bytes(*head));
         if len < TAG_LEN {
             return Err(NoiseError::BadRecord);
         }
-        let Some((sealed, rest)) = rest.split_at_mut_checked(len) else { return Ok(Opened::Part) };
+        if buffer.len() < len.saturating_add(HEAD_LEN) {
+            return Ok(Opened::Part(buffer));
+        }
+        let (sealed, rest) = buffer
+            .get_mut(HEAD_LEN..)
+            .and_then(|behind| behind.split_at_mut_checked(len))
+            .ok_or(NoiseError::BadRecord)?;
         let nonce = self.direction.step(crypto).ok_or(NoiseError::Misuse)?;
         match self.direction.cipher.open(nonce, sealed) {
             None => Err(NoiseError::BadRecord),

@@ -137,6 +137,13 @@ impl FragmentReader {
         self.read(Input { rest: bytes, owner: Some(bytes) }, into)
     }
 
+    /// Whether the stream could end here in order: no fragment and no frame is under way.
+    #[must_use]
+    pub fn is_between_frames(&self) -> bool {
+        let fresh = matches!(self.state, State::Header { have: 0, .. });
+        fresh && Lane::ALL.iter().all(|&lane| self.lanes.get(lane).frame_type.is_none())
+    }
+
     /// Bytes held of unfinished frames, at most [`READER_MAX`].
     #[must_use]
     pub fn held_bytes(&self) -> usize {

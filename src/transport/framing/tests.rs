@@ -87,8 +87,13 @@ fn bytes_one_at_a_time_are_enough() {
     writer.push(frame(Lane::Control, 3, 8));
     let stream = drain(&mut writer, 1_000_000);
     let (mut reader, mut got) = (FragmentReader::new(), Vec::new());
-    for byte in stream {
+    assert!(reader.is_between_frames());
+    let control = FRAGMENT_HEADER + 3;
+    let last = stream.len();
+    for (byte, at) in stream.into_iter().zip(1..) {
         reader.push(&[byte], &mut got).unwrap();
+        // Frame urgent has two fragments: the stream is in order only after each whole frame.
+        assert_eq!(reader.is_between_frames(), at == control || at == last, "byte {at}");
     }
     assert_eq!(got, [frame(Lane::Control, 3, 8), frame(Lane::Urgent, 20_000, 7)]);
 }
