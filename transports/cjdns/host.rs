@@ -1,0 +1,212 @@
+//! The host node as the transport needs it: who it is, whether its address is here, how it stands, whom it knows.
+//!
+//! A look needs no password: it asks the node who it is, sees whether the address that follows from its key is on this
+//! machine, and asks for its peers. Where nobody answers, an interface that looks like cjdns's is taken for it; then
+//! links work, and who checks us has to believe the address alone.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crosscast_stream::overlay::{Host, HostKey, Neighbour, Ownership, Sighting};
+use crosscast_transport::BoxFuture;
+use crosscast_wire::{Network, NetworkReason, NetworkState, Scheme};
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::address::{NodeAddr, Path, address_of, is_address};
+use crate::admin::{Admin, NodeInfo, Peer, PeerState};
+use crate::config::{CjdnsConfig, Password};
+use crate::discovery::Discovery;
+use crate::error::CjdnsError;
+use crate::interface::{self, Place};
+
+/// Direct peers that are told of. 64: a node with more is a public one, and few of its peers run one of ours.
+const PEERS_MAX: usize = 64;
+
+/// Sessions that are asked about at a time: 16, each of which costs two exchanges.
+const SESSIONS_MAX: usize = 16;
+
+/// Longest detail of a sighting, in bytes.
+const DETAIL_MAX: usize = 200;
+
+/// A running cjdns node.
+#[derive(Debug)]
+pub struct CjdnsHost {
+    admin: SocketAddr,
+    password: Option<Password>,
+    discovery: Option<Mutex<Discovery>>,
+}
+
+impl CjdnsHost {
+    /// The host node of a configuration.
+    #[must_use]
+    pub fn new(config: &CjdnsConfig) -> Self {
+        let discovery = config.discover.then(|| Mutex::new(Discovery::new(Instant::now())));
+        Self { admin: config.admin, password: config.password.clone(), discovery }
+    }
+
+    async fn open(&self) -> Result<Admin, CjdnsError> {
+        Admin::open(self.admin, self.password.clone()).await
+    }
+
+    async fn look_now(&self) -> Sighting {
+        match self.ask_who_it_is().await {
+            Ok((mut admin, node)) => match interface::find(node.address) {
+                Some(place) => attached(&node, &place, standing(&mut admin).await),
+                None => self.not_here(&node),
+            },
+            Err(error) => without_admin(&error, interface::scan()),
+        }
+    }
+
+    async fn ask_who_it_is(&self) -> Result<(Admin, NodeInfo), CjdnsError> {
+        let mut admin = self.open().await?;
+        let node = admin.node_info().await?;
+        Ok((admin, node))
+    }
+
+    /// A node that answers here and has its address elsewhere, or nowhere.
+    fn not_here(&self, node: &NodeInfo) -> Sighting {
+        let reason = if interface::is_local(self.admin.ip()) {
+            NetworkReason::NoInterface
+        } else {
+            NetworkReason::NotThisMachine
+        };
+        Sighting {
+            state: NetworkState::Down,
+            address: None,
+            key: Some(node.key),
+            mtu: None,
+            reason: Some(reason),
+            detail: format!("no interface of this machine has {}", node.address),
+        }
+    }
+
+    async fn neighbours_now(&self) -> Result<Vec<Neighbour>, CjdnsError> {
+        let (mut admin, node) = self.ask_who_it_is().await?;
+        let mut peers: Vec<Ipv6Addr> = admin.peers(|_| false).await?.items.iter().filter_map(established).collect();
+        peers.truncate(PEERS_MAX);
+        let mut others = match &self.discovery {
+            Some(discovery) if lock(discovery).is_open(Instant::now()) => find_others(&mut admin, discovery).await,
+            Some(_) | None => Vec::new(),
+        };
+        others.retain(|address| *address != node.address && !peers.contains(address));
+        if let Some(discovery) = &self.discovery {
+            peers.extend(lock(discovery).pick_to_name(others));
+        }
+        Ok(peers.into_iter().map(|address| Neighbour { address, port: None, node: None }).collect())
+    }
+}
+
+impl Host for CjdnsHost {
+    fn scheme(&self) -> Scheme {
+        Scheme::Cjdns
+    }
+
+    fn network(&self) -> Network {
+        Network::Cjdns
+    }
+
+    fn look(&self) -> BoxFuture<'_, Sighting> {
+        Box::pin(self.look_now())
+    }
+
+    /// Direct peers that are up; with `discover` also others, at most 64 an hour.
+    fn neighbours(&self) -> BoxFuture<'_, Vec<Neighbour>> {
+        Box::pin(async {
+            self.neighbours_now().await.unwrap_or_else(|error| {
+                debug!(%error, "no neighbours from the host node");
+                Vec::new()
+            })
+        })
+    }
+
+    fn is_address(&self, address: Ipv6Addr) -> bool {
+        is_address(address)
+    }
+
+    fn address_of(&self, key: &HostKey) -> Option<Ipv6Addr> {
+        address_of(key)
+    }
+
+    fn owns(&self, key: &HostKey, address: Ipv6Addr) -> Ownership {
+        if address_of(key) == Some(address) { Ownership::Node } else { Ownership::No }
+    }
+}
+
+/// What is less than it could be with a node that is here: why, and more about that for people.
+type Standing = Option<(NetworkReason, String)>;
+
+async fn standing(admin: &mut Admin) -> Standing {
+    let trouble = |error: CjdnsError| Some((error.reason(), error.to_string()));
+    let peers = match admin.peers(|peer| peer.state == PeerState::Established).await {
+        Ok(peers) => peers,
+        Err(error) => return trouble(error),
+    };
+    if peers.items.iter().filter_map(established).next().is_some() {
+        // Only now is it worth a try at the password: without peers that is the smaller trouble.
+        return if admin.has_password() { admin.check_password().await.err().and_then(trouble) } else { None };
+    }
+    if !peers.whole {
+        return trouble(CjdnsError::Endless);
+    }
+    if peers.items.iter().any(|peer| peer.state == PeerState::Incompatible) {
+        let detail = "the peers of cjdns speak an incompatible version of its protocol";
+        return Some((NetworkReason::VersionMismatch, detail.to_owned()));
+    }
+    Some((NetworkReason::NoPeers, format!("cjdns has {} peers, and none of them is up", peers.items.len())))
+}
+
+fn established(peer: &Peer) -> Option<Ipv6Addr> {
+    (peer.state == PeerState::Established).then_some(peer.node.address)
+}
+
+fn attached(node: &NodeInfo, place: &Place, standing: Standing) -> Sighting {
+    let (address, key, mtu) = (Some(place.address), Some(node.key), Some(place.mtu));
+    match standing {
+        None => Sighting { state: NetworkState::Up, address, key, mtu, reason: None, detail: String::new() },
+        Some((reason, mut detail)) => {
+            detail.truncate(detail.floor_char_boundary(DETAIL_MAX));
+            Sighting { state: NetworkState::Degraded, address, key, mtu, reason: Some(reason), detail }
+        }
+    }
+}
+
+/// No admin port: what the interfaces show is all there is.
+fn without_admin(error: &CjdnsError, place: Option<Place>) -> Sighting {
+    let mut detail = error.to_string();
+    detail.truncate(detail.floor_char_boundary(DETAIL_MAX));
+    Sighting {
+        state: if place.is_some() { NetworkState::Degraded } else { NetworkState::Down },
+        address: place.as_ref().map(|place| place.address),
+        key: None,
+        mtu: place.map(|place| place.mtu),
+        reason: Some(error.reason()),
+        detail,
+    }
+}
+
+/// Nodes beyond the direct peers: who talks with this one, whom it knows, and whom some of those know. What is not told
+/// is left out.
+async fn find_others(admin: &mut Admin, discovery: &Mutex<Discovery>) -> Vec<Ipv6Addr> {
+    let mut found: Vec<NodeAddr> = Vec::new();
+    for handle in admin.session_handles().await.unwrap_or_default().into_iter().take(SESSIONS_MAX) {
+        found.extend(admin.session(handle).await.ok().flatten().map(|session| session.node));
+    }
+    let mut known = admin.known_nodes().await.map(|listed| listed.items).unwrap_or_default();
+    // Its own path is 1: who asks itself learns what it knows.
+    known.retain(|node| node.path != Path::SELF);
+    if admin.has_password() {
+        let paths = lock(discovery).pick_to_ask(&known);
+        for path in paths {
+            known.extend(admin.peers_of(path).await.unwrap_or_default());
+        }
+    }
+    found.extend(known);
+    found.into_iter().map(|node| node.address).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is counted there is right even when a task that held it has panicked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
