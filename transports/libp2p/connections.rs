@@ -1,0 +1,159 @@
+//! The connections of the swarm, as far as links need to know them.
+//!
+//! A link is a stream of a connection, and of several connections to one peer a direct one carries better than a circuit.
+
+use std::collections::HashMap;
+
+use crosscast_port::Role;
+use crosscast_wire::{PathKind, PathReason};
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
+
+use crate::address::{Target, reason, remote};
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: PeerId,
+    pub(crate) remote: Multiaddr,
+    pub(crate) relayed: bool,
+    /// Whether this side dialled it.
+    pub(crate) dialled: bool,
+    /// Whether a hole was punched for it.
+    pub(crate) punched: bool,
+    /// Whether the other side says that it speaks our protocol.
+    pub(crate) speaks: bool,
+    /// Whether this side has opened a link over it.
+    pub(crate) linked: bool,
+}
+
+impl Connection {
+    fn new(peer: PeerId, endpoint: &ConnectedPoint) -> Self {
+        Self {
+            peer,
+            remote: remote(endpoint),
+            relayed: endpoint.is_relayed(),
+            dialled: endpoint.is_dialer(),
+            punched: false,
+            speaks: false,
+            linked: false,
+        }
+    }
+
+    /// How the peer is reached over it, and why that way.
+    pub(crate) fn path(&self) -> (PathKind, PathReason) {
+        if self.relayed {
+            (PathKind::Relayed, PathReason::RelayOnly)
+        } else if self.punched {
+            (PathKind::Punched, PathReason::Punched)
+        } else {
+            (PathKind::Direct, reason(&self.remote))
+        }
+    }
+}
+
+/// All connections; bounded by what the swarm's owner lets be established.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    all: HashMap<ConnectionId, Connection>,
+    of_peer: HashMap<PeerId, Vec<ConnectionId>>,
+}
+
+impl Connections {
+    pub(crate) fn insert(&mut self, id: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
+        self.all.insert(id, Connection::new(peer, endpoint));
+        self.of_peer.entry(peer).or_default().push(id);
+    }
+
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let gone = self.all.remove(&id)?;
+        if let Some(ids) = self.of_peer.get_mut(&gone.peer) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.of_peer.remove(&gone.peer);
+            }
+        }
+        Some(gone)
+    }
+
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        self.all.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.all.get_mut(&id)
+    }
+
+    /// The connections to a peer, oldest first.
+    pub(crate) fn of(&self, peer: PeerId) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        self.of_peer.get(&peer).into_iter().flatten().filter_map(|id| Some((*id, self.all.get(id)?)))
+    }
+
+    /// The connection that a link to a target goes over, if there is one: a direct one, or a circuit where the target
+    /// asks for no better.
+    pub(crate) fn towards(&self, target: &Target) -> Option<ConnectionId> {
+        let any = target.relayed || target.address.is_empty();
+        let fit = self.of(target.peer?).filter(|(_, connection)| any || !connection.relayed);
+        fit.min_by_key(|(_, connection)| connection.relayed).map(|(id, _)| id)
+    }
+
+    /// Whether a link that this side opened over a circuit could move to this connection.
+    pub(crate) fn relieves_a_circuit(&self, id: ConnectionId) -> bool {
+        self.all.get(&id).is_some_and(|new| !new.relayed && self.of(new.peer).any(|(_, old)| old.relayed && old.linked))
+    }
+}
+
+/// Which side of a link this node is: that of the stream, whoever dialled the connection under it.
+pub(crate) const fn role(opened_here: bool) -> Role {
+    if opened_here { Role::Dialer } else { Role::Listener }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+    use libp2p::core::Endpoint;
+    use libp2p::core::transport::PortUse;
+
+    fn dialled(address: &str) -> ConnectedPoint {
+        let address = address.parse().unwrap();
+        ConnectedPoint::Dialer { address, role_override: Endpoint::Dialer, port_use: PortUse::Reuse }
+    }
+
+    fn circuit() -> ConnectedPoint {
+        dialled(&format!("/ip4/192.0.2.9/tcp/1/p2p/{}/p2p-circuit", PeerId::random()))
+    }
+
+    #[test]
+    fn a_link_goes_over_a_direct_connection_where_there_is_one() {
+        let (peer, mut connections) = (PeerId::random(), Connections::default());
+        let (relayed, direct) = (ConnectionId::new_unchecked(1), ConnectionId::new_unchecked(2));
+        let to = |relayed, address: &str| Target { peer: Some(peer), address: address.parse().unwrap(), relayed };
+        let direct_target = to(false, "/ip4/192.0.2.1/tcp/1");
+        assert_eq!(connections.towards(&direct_target), None);
+        connections.insert(relayed, peer, &circuit());
+        assert_eq!(connections.towards(&direct_target), None);
+        assert_eq!(connections.towards(&to(true, "/ip4/192.0.2.9/tcp/1/p2p-circuit")), Some(relayed));
+        let alone = Target { peer: Some(peer), address: Multiaddr::empty(), relayed: false };
+        assert_eq!(connections.towards(&alone), Some(relayed));
+        connections.insert(direct, peer, &dialled("/ip4/192.0.2.1/tcp/1"));
+        for target in [direct_target, alone, to(true, "/ip4/192.0.2.9/tcp/1/p2p-circuit")] {
+            assert_eq!(connections.towards(&target), Some(direct));
+        }
+        assert!(connections.remove(direct).is_some() && connections.remove(relayed).is_some());
+        assert!(connections.of_peer.is_empty() && connections.remove(relayed).is_none());
+    }
+
+    #[test]
+    fn only_a_link_of_ours_over_a_circuit_is_worth_moving() {
+        let (peer, mut connections) = (PeerId::random(), Connections::default());
+        let (relayed, direct) = (ConnectionId::new_unchecked(1), ConnectionId::new_unchecked(2));
+        connections.insert(relayed, peer, &circuit());
+        connections.insert(direct, peer, &dialled("/ip4/192.0.2.1/tcp/1"));
+        assert!(!connections.relieves_a_circuit(direct));
+        connections.get_mut(relayed).unwrap().linked = true;
+        assert!(connections.relieves_a_circuit(direct) && !connections.relieves_a_circuit(relayed));
+        assert_eq!(connections.get(relayed).unwrap().path(), (PathKind::Relayed, PathReason::RelayOnly));
+    }
+}
