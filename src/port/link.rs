@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use crosscast_wire::{
-    Lane, Locator, MessageId, NetworkReason, NetworkState, NodeId, PathKind, PathReason, PeerFault, RawFrame,
+    Lane, Locator, NetworkReason, NetworkState, NodeId, PathKind, PathReason, PeerFault, RawFrame,
     Rendezvous, Scheme,
 };
 
@@ -219,12 +219,13 @@ pub enum Request {
         /// Under which name.
         rendezvous: Rendezvous,
     },
-    /// What became of a message that came over a carrier.
+    /// What became of a message that came over a carrier. Each is judged once, in any order.
     Judge {
         /// Over which carrier.
         link: LinkId,
-        /// The message.
-        id: MessageId,
+        /// Which of the MESSAGE frames that the carrier has handed up, counted from 1. Its id would not do: two messages
+        /// with one header, one of them forged, have one id.
+        number: u64,
         /// What it is worth.
         judgement: Judgement,
     },

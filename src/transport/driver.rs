@@ -87,7 +87,9 @@ impl PortDriver {
             Request::Close { link } => self.with_link(link, LinkCell::close),
             Request::Meet { scheme, rendezvous } => self.ask(scheme, PortRequest::Meet { rendezvous }),
             Request::Part { scheme, rendezvous } => self.ask(scheme, PortRequest::Part { rendezvous }),
-            Request::Judge { link, id, judgement } => self.with_link(link, |cell| cell.push_judgement(id, judgement)),
+            Request::Judge { link, number, judgement } => {
+                self.with_link(link, |cell| cell.push_judgement(number, judgement));
+            }
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use crosscast_port::{DownReason, Judgement, LinkId, LinkUp, Report};
-use crosscast_wire::{Lane, MessageId, RawFrame};
+use crosscast_wire::{Lane, RawFrame};
 
 use crate::PerLane;
 use crate::board::{Board, LINK_SHARE_BYTES, lock};
@@ -33,8 +33,8 @@ pub enum LinkRequest {
     Send(Vec<RawFrame>),
     /// Send an unreliable datagram.
     Datagram(Bytes),
-    /// What became of a message that came over this carrier.
-    Judge(MessageId, Judgement),
+    /// What became of the MESSAGE frame with this number, counted from 1, that came over this carrier.
+    Judge(u64, Judgement),
     /// Flush what was sent, for at most a second, and end.
     Close,
 }
@@ -65,7 +65,7 @@ struct State {
     balance: PerLane<i64>,
     frames: Vec<RawFrame>,
     datagrams: VecDeque<Bytes>,
-    judgements: VecDeque<(MessageId, Judgement)>,
+    judgements: VecDeque<(u64, Judgement)>,
     closing: bool,
     writer: Option<Waker>,
 }
@@ -228,8 +228,8 @@ impl LinkPort {
             Poll::Ready(Some(LinkRequest::Send(std::mem::take(&mut state.frames))))
         } else if let Some(bytes) = state.datagrams.pop_front() {
             Poll::Ready(Some(LinkRequest::Datagram(bytes)))
-        } else if let Some((id, judgement)) = state.judgements.pop_front() {
-            Poll::Ready(Some(LinkRequest::Judge(id, judgement)))
+        } else if let Some((number, judgement)) = state.judgements.pop_front() {
+            Poll::Ready(Some(LinkRequest::Judge(number, judgement)))
         } else if std::mem::take(&mut state.closing) {
             Poll::Ready(Some(LinkRequest::Close))
         } else {
@@ -388,12 +388,12 @@ impl LinkCell {
         });
     }
 
-    pub(crate) fn push_judgement(&self, id: MessageId, judgement: Judgement) {
+    pub(crate) fn push_judgement(&self, number: u64, judgement: Judgement) {
         self.ask(|state| {
             if state.judgements.len() >= JUDGEMENTS_KEPT {
                 state.judgements.pop_front();
             }
-            state.judgements.push_back((id, judgement));
+            state.judgements.push_back((number, judgement));
         });
     }
 

@@ -76,7 +76,9 @@ impl Middle {
         let asked = self.links.iter().filter_map(|(link, port)| match port.poll_next(cx) {
             Poll::Ready(Some(LinkRequest::Send(frames))) => Some(Request::Send { link: *link, frames }),
             Poll::Ready(Some(LinkRequest::Datagram(bytes))) => Some(Request::Datagram { link: *link, bytes }),
-            Poll::Ready(Some(LinkRequest::Judge(id, judgement))) => Some(Request::Judge { link: *link, id, judgement }),
+            Poll::Ready(Some(LinkRequest::Judge(number, judgement))) => {
+                Some(Request::Judge { link: *link, number, judgement })
+            },
             Poll::Ready(Some(LinkRequest::Close) | None) => Some(Request::Close { link: *link }),
             Poll::Pending => None,
         });
