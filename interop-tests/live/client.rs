@@ -71,7 +71,7 @@ fn collect(from: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
 #[derive(Debug)]
 struct Lines {
     child: Child,
-    seen: Arc<Mutex<Vec<Value>>>,
+    seen: Arc<Mutex<Vec<(Instant, Value)>>>,
     errors: Option<JoinHandle<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -86,20 +86,20 @@ impl Lines {
             .with_context(|| format!("cannot start {command:?}"))?;
         let out = child.stdout.take().context("a child without stdout")?;
         let errors = Some(collect(child.stderr.take()));
-        let seen: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let seen: Arc<Mutex<Vec<(Instant, Value)>>> = Arc::default();
         let into = Arc::clone(&seen);
         let reader = std::thread::spawn(move || {
             for line in BufReader::new(out).lines() {
                 let Ok(line) = line else { return };
                 // A line that is no JSON is kept as text, so that it counts as something unexpected.
                 let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                into.lock().unwrap_or_else(PoisonError::into_inner).push(value);
+                into.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), value));
             }
         });
         Ok(Self { child, seen, errors, reader: Some(reader) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, Value)>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,20 +165,32 @@ impl Subscriber {
     /// The entries it has printed.
     #[must_use]
     pub fn entries(&self) -> Vec<Value> {
-        self.lines.lock().clone()
+        self.lines.lock().iter().map(|(_, entry)| entry.clone()).collect()
+    }
+
+    /// When each entry was printed.
+    #[must_use]
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.lines.lock().iter().map(|(at, _)| *at).collect()
+    }
+
+    /// The last entry it has printed.
+    #[must_use]
+    pub fn last(&self) -> Option<Value> {
+        self.lines.lock().last().map(|(_, entry)| entry.clone())
     }
 
     /// The payloads it has printed.
     #[must_use]
     pub fn payloads(&self) -> Vec<String> {
         let payload = |entry: &Value| entry.get("payload").and_then(Value::as_str).unwrap_or("?").to_owned();
-        self.lines.lock().iter().map(payload).collect()
+        self.lines.lock().iter().map(|(_, entry)| payload(entry)).collect()
     }
 
     /// Whether a payload has come.
     #[must_use]
     pub fn has(&self, payload: &str) -> bool {
-        self.lines.lock().iter().any(|entry| entry.get("payload").and_then(Value::as_str) == Some(payload))
+        self.lines.lock().iter().any(|(_, entry)| entry.get("payload").and_then(Value::as_str) == Some(payload))
     }
 
     /// Compares what came with the lines that should have come, all different and from one sender.
@@ -240,7 +252,7 @@ impl Publisher {
         drop(self.input.take());
         let (code, errors) = self.lines.finish(within)?;
         let state = |value: &Value| value.get("state").and_then(Value::as_str).unwrap_or("?").to_owned();
-        let states = self.lines.lock().iter().map(state).collect();
+        let states = self.lines.lock().iter().map(|(_, line)| state(line)).collect();
         Ok(Fates { code, errors, states })
     }
 }

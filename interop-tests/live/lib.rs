@@ -15,6 +15,7 @@ pub mod netns;
 mod owned;
 pub mod raw;
 pub mod reader;
+pub mod role;
 pub mod sharing;
 pub mod site;
 pub mod suites;

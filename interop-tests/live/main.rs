@@ -44,12 +44,27 @@ fn options() -> Result<Options> {
 }
 
 fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("as", role)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return played(role);
+    }
     match options().and_then(|options| run(&options)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::from(2)
+        }
+    }
+}
+
+/// A part in the middle of a scenario, for which this program starts itself.
+fn played(role: &[String]) -> ExitCode {
+    match crosscast_live::role::play(role) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{}", json!({ "error": format!("{error:#}") }));
+            ExitCode::FAILURE
         }
     }
 }

@@ -4,6 +4,7 @@ mod capture;
 mod cargo;
 mod demo;
 mod diamond;
+mod failover;
 mod floods;
 mod idle;
 mod middle_killed;
@@ -13,6 +14,7 @@ mod restored_home;
 mod rights;
 mod schemas;
 mod shaped_ping;
+mod throughput;
 mod twins;
 mod unauthorised;
 
@@ -57,6 +59,16 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "sse-restarts", shows: "events survive restarts of the daemon, each once", run: restarts::events },
     Suite { name: "ws-restarts", shows: "a WebSocket resumes after restarts, each entry once", run: restarts::socket },
     Suite { name: "schemas", shows: "what verbs and API print fits the published schemas", run: schemas::run },
+    Suite {
+        name: "failover-yggdrasil",
+        shows: "traffic moves between TLS and Yggdrasil when one breaks",
+        run: failover::yggdrasil,
+    },
+    Suite {
+        name: "ygg-throughput",
+        shows: "a group over two hops of Yggdrasil beside a plain copy",
+        run: throughput::yggdrasil,
+    },
     Suite { name: "wrong-key", shows: "a wrong key, an open key file, a foreign user are refused", run: refusals::run },
 ];
 
