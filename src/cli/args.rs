@@ -87,8 +87,9 @@ pub(crate) struct InitArgs {
     /// Where to listen, such as tls://0.0.0.0:7710 or quic://0.0.0.0:7710; port 0 picks a free one, shown by `status`
     #[arg(long, value_name = "LOCATOR")]
     pub(crate) listen: Vec<String>,
-    /// A peer to keep a link to, such as tls://192.0.2.1:7710#NODEID
-    #[arg(long, value_name = "LOCATOR")]
+    /// A peer to keep a link to, such as tls://192.0.2.1:7710#NODEID, or a running node of another network that is to be
+    /// used: yggdrasil[:SOCKET], cjdns[:ADDRESS], libp2p:/ip4/127.0.0.1/tcp/4001
+    #[arg(long, value_name = "LOCATOR|HOST")]
     pub(crate) attach: Vec<String>,
 }
 

@@ -1,6 +1,8 @@
 //! `crosscast config check|show`, and the reading of a home folder that `run` shares with them.
 
-use crosscast::{Home, Identity, Settings};
+use std::path::PathBuf;
+
+use crosscast::{Home, Identity, NetworkSettings, Settings};
 use crosscast_api::{ApiError, Code};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
@@ -19,7 +21,7 @@ pub(crate) fn load(home: &Home) -> Result<(Settings, Identity), Failure> {
 /// Reads and checks the configuration alone.
 pub(crate) fn settings(home: &Home) -> Result<Settings, Failure> {
     let settings = Settings::load(&home.config()).map_err(ApiError::from)?;
-    settings.listen.iter().chain(&settings.attach).try_for_each(wings::check)?;
+    wings::check(&settings)?;
     if settings.api.tcp.is_some() {
         return Err(Failure::new(Code::Unsupported, "[api].tcp: this version serves its API on the socket only"));
     }
@@ -62,6 +64,7 @@ struct View {
     log: Option<String>,
     limits: LimitsView,
     api: ApiView,
+    network: NetworksView,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,6 +80,50 @@ struct LimitsView {
 struct ApiView {
     socket: String,
     group: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct NetworksView {
+    yggdrasil: OverlayView,
+    cjdns: CjdnsView,
+    libp2p: Libp2pView,
+}
+
+#[derive(Debug, Serialize)]
+struct OverlayView {
+    port: Option<u16>,
+    discover: bool,
+    attestation: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct CjdnsView {
+    #[serde(flatten)]
+    overlay: OverlayView,
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Libp2pView {
+    mdns: bool,
+    carrier: bool,
+    relay: bool,
+    dht: Option<String>,
+}
+
+impl NetworksView {
+    fn of(networks: NetworkSettings) -> Self {
+        let NetworkSettings { yggdrasil, cjdns, libp2p } = networks;
+        let overlay = |port, discover, attestation| OverlayView { port, discover, attestation };
+        Self {
+            yggdrasil: overlay(yggdrasil.port, yggdrasil.discover, yggdrasil.attestation),
+            cjdns: CjdnsView {
+                overlay: overlay(cjdns.port, cjdns.discover, cjdns.attestation),
+                password_file: cjdns.password_file,
+            },
+            libp2p: Libp2pView { mdns: libp2p.mdns, carrier: libp2p.carrier, relay: libp2p.relay, dht: libp2p.dht },
+        }
+    }
 }
 
 /// Prints the configuration in force, defaults included.
@@ -97,6 +144,7 @@ pub(crate) fn show(home: &Home, context: &mut Context) -> Result<(), Failure> {
                 lan_budget: settings.limits.lan_budget,
             },
             api: ApiView { socket: home.socket().display().to_string(), group: settings.api.group },
+            network: NetworksView::of(settings.networks),
         })?;
     } else {
         // Made anew from what was understood, so that a reader sees what holds; the text is of our own making.

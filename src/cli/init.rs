@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
-use crosscast::{Home, Identity, Locator, Settings};
+use crosscast::{Attach, Home, Identity, Locator, Settings};
 use crosscast_api::{ApiError, Code};
 use serde::Serialize;
 
@@ -23,9 +23,10 @@ pub(crate) fn init(home: &Home, args: &InitArgs, context: &mut Context) -> Resul
     let settings = Settings {
         name: args.name.clone().unwrap_or_default(),
         listen: locators(&args.listen)?,
-        attach: locators(&args.attach)?,
+        attach: args.attach.iter().map(|text| attach(text)).collect::<Result<_, _>>()?,
         ..Settings::default()
     };
+    wings::check(&settings)?;
     let identity = make(home, &settings)?;
     if settings.listen.is_empty() && settings.attach.is_empty() {
         context.note("it neither listens nor dials yet: set `listen` or `attach` in config.toml");
@@ -58,10 +59,10 @@ pub(crate) fn make(home: &Home, settings: &Settings) -> Result<Identity, Failure
 }
 
 fn locators(texts: &[String]) -> Result<Vec<Locator>, Failure> {
-    let parse = |text: &String| {
-        let parsed = Locator::parse(text);
-        let locator = parsed.map_err(|error| Failure::new(Code::BadLocator, format!("`{text}`: {error}")))?;
-        wings::check(&locator).map(|()| locator)
-    };
-    texts.iter().map(parse).collect()
+    let bad = |text, error| Failure::new(Code::BadLocator, format!("`{text}`: {error}"));
+    texts.iter().map(|text| Locator::parse(text).map_err(|error| bad(text, error))).collect()
+}
+
+fn attach(text: &str) -> Result<Attach, Failure> {
+    Attach::parse(text).map_err(|error| Failure::new(Code::BadLocator, format!("`{text}`: {error}")))
 }

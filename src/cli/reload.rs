@@ -1,18 +1,18 @@
 //! Reading the configuration again while the daemon runs, on SIGHUP.
 //!
 //! A file that cannot be used changes nothing. Of one that can, what may change at run time holds at once: `name`,
-//! `attach`, places to listen on that are new, `log`, and how much is kept; the rest is named as waiting for a restart.
+//! peers in `attach`, places to listen on that are new, `log`, and how much is kept; the rest is named as waiting for a restart.
 //! What it came to is logged and stands in the status.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crosscast::{Home, Locator, Node, Settings, Tuning};
+use crosscast::{Attach, Home, Locator, Node, Settings, Tuning};
 use crosscast_api::Reloads;
 use crosscast_api::view::ReloadView;
 use tracing_subscriber::EnvFilter;
 
-use crate::config;
 use crate::failure::Failure;
+use crate::{config, wings};
 
 type Change = Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>;
 
@@ -106,12 +106,14 @@ impl Reloader {
         if self.settings.log != wanted.log && self.log.set(wanted.log.as_deref()) {
             outcome.changed.push("log");
         }
-        self.settings.log = wanted.log;
+        self.settings.log.clone_from(&wanted.log);
         let waiting = [
             ("roles", self.settings.roles != wanted.roles),
             ("limits.store_bytes", self.settings.limits.store_bytes != wanted.limits.store_bytes),
             ("limits.lan_budget", self.settings.limits.lan_budget != wanted.limits.lan_budget),
             ("api.group", self.settings.api.group != wanted.api.group),
+            ("attach", !self.settings.hosts().eq(wanted.hosts())),
+            ("network", self.settings.networks != wanted.networks),
         ];
         outcome.restart.extend(waiting.iter().filter(|(_, waits)| *waits).map(|(key, _)| *key));
         outcome
@@ -148,7 +150,7 @@ impl Reloader {
     }
 
     async fn apply_attach(&mut self, wanted: &Settings, node: &Node, outcome: &mut Outcome) {
-        let (gone, new) = differences(&self.settings.attach, &wanted.attach);
+        let (gone, new) = differences(&wings::dialled(&self.settings), &wings::dialled(wanted));
         let mut any = false;
         for locator in gone {
             match node.detach(&locator).await {
@@ -162,7 +164,10 @@ impl Reloader {
                 Err(error) => outcome.failures.push(format!("attach {locator}: {error}")),
             }
         }
-        self.settings.attach.clone_from(&wanted.attach);
+        // Host nodes are attached to by transports, and those are made at the start.
+        let (old, new) = (self.settings.attach.iter(), wanted.attach.iter());
+        let is_host = |attach: &&Attach| matches!(attach, Attach::Host(_));
+        self.settings.attach = old.filter(is_host).chain(new.filter(|attach| !is_host(attach))).cloned().collect();
         outcome.changed.extend(any.then_some("attach"));
     }
 

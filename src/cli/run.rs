@@ -34,7 +34,7 @@ pub(crate) fn run(home: &Home, args: &RunArgs) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("the runtime", &error))?;
-    let transports = wings::transports(&identity)?;
+    let transports = wings::transports(home, &settings, &identity)?;
     drop(identity);
     let done = runtime.block_on(Box::pin(daemon(home, settings, transports, log, args.until_stdin_ends)));
     // What is left are connections whose callers do not read; they end with the process.
@@ -58,7 +58,7 @@ async fn daemon(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         agent: AGENT.to_owned(),
         roles: settings.roles.bits(),
-        networks: wings::NETWORKS.to_vec(),
+        networks: wings::networks(&settings),
     };
     let (stop, stopping) = watch::channel(false);
     let reloads = Reloads::default();
@@ -112,7 +112,7 @@ async fn start(
     for locator in &settings.listen {
         builder = builder.listen(&locator.to_string());
     }
-    for locator in &settings.attach {
+    for locator in wings::dialled(settings) {
         builder = builder.attach(&locator.to_string());
     }
     Ok(Box::pin(builder.start()).await.map_err(ApiError::from)?)

@@ -1,12 +1,14 @@
 //! The home folder: where it is and what lies where in it.
 //!
-//! `config.toml`, `identity.key`, `store/`, `api.sock`. The folder is made for its owner only.
+//! `config.toml`, `identity.key`, `attestations/`, `store/`, `api.sock`. The folder is made for its owner only.
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+
+use crosscast_wire::Network;
 
 /// Why there is no home folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +90,12 @@ impl Home {
     #[must_use]
     pub fn successor(&self) -> PathBuf {
         self.dir.join("identity.successor")
+    }
+
+    /// The attestation by this network's host node, where there is one.
+    #[must_use]
+    pub fn attestation(&self, network: Network) -> PathBuf {
+        self.dir.join("attestations").join(network.word())
     }
 
     /// The store's folder.

@@ -49,7 +49,10 @@ pub use publish::{PublishOptions, Published, Submitted, SubmittedTracked, Tracke
 pub use publisher::{Publisher, Tally};
 pub use rights::{Grant, Granted};
 pub use rotate::{Rotated, load_successor, rotate};
-pub use settings::{ApiSettings, LimitSettings, Settings, SettingsError};
+pub use settings::{
+    ApiSettings, Attach, AttachError, CjdnsSettings, HostNode, Libp2pSettings, LimitSettings, NetworkSettings,
+    Settings, SettingsError, YggdrasilSettings,
+};
 pub use start::{Builder, StartError};
 pub use subscription::{Item, Subscription};
 pub use watch::{Notices, Outcomes};

@@ -3,17 +3,25 @@
 //! Unknown keys and impossible values are errors that name the file, the line, the key and what is allowed. Every value
 //! has a default, so an empty file is a working one.
 
+mod attach;
+mod network;
 mod template;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crosscast_core::{Sizes, Times};
 use crosscast_wire::limits::NAME_MAX;
-use crosscast_wire::{Locator, Roles};
+use crosscast_wire::{Locator, NodeId, Roles};
 use serde::Deserialize;
 use toml::Spanned;
+
+use self::network::RawNetworks;
+
+pub use attach::{Attach, AttachError, HostNode};
+pub use network::{CjdnsSettings, Libp2pSettings, NetworkSettings, YggdrasilSettings};
 
 /// Largest configuration file that is read. 1 MiB: a long list of peers and its comments.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -63,8 +71,10 @@ pub struct Settings {
     pub roles: Roles,
     /// Where it listens.
     pub listen: Vec<Locator>,
-    /// Whom it keeps a link to.
-    pub attach: Vec<Locator>,
+    /// Whom it keeps a link to, and whose networks it uses.
+    pub attach: Vec<Attach>,
+    /// What is said of those networks.
+    pub networks: NetworkSettings,
     /// How much it keeps.
     pub limits: LimitSettings,
     /// Who may use its local API.
@@ -155,6 +165,30 @@ impl Settings {
         raw.check(&context)
     }
 
+    /// The peers to keep a link to that say where they are.
+    pub fn peers(&self) -> impl Iterator<Item = &Locator> {
+        self.attach.iter().filter_map(|attach| match attach {
+            Attach::Peer(locator) => Some(locator),
+            Attach::Key(_) | Attach::Host(_) => None,
+        })
+    }
+
+    /// The peers to keep a link to that are named by their keys alone.
+    pub fn keys(&self) -> impl Iterator<Item = NodeId> {
+        self.attach.iter().filter_map(|attach| match attach {
+            Attach::Key(node) => Some(*node),
+            Attach::Peer(_) | Attach::Host(_) => None,
+        })
+    }
+
+    /// The nodes of other networks whose networks it uses.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostNode> {
+        self.attach.iter().filter_map(|attach| match attach {
+            Attach::Host(host) => Some(host),
+            Attach::Peer(_) | Attach::Key(_) => None,
+        })
+    }
+
     /// A commented configuration file that says this.
     #[must_use]
     pub fn to_template(&self) -> String {
@@ -173,6 +207,7 @@ struct Raw {
     log: Option<String>,
     limits: RawLimits,
     api: RawApi,
+    network: RawNetworks,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -221,6 +256,24 @@ impl Context<'_> {
         texts.iter().map(parse).collect()
     }
 
+    fn attach(&self, texts: &[Spanned<String>]) -> Result<Vec<Attach>, SettingsError> {
+        let key = "attach";
+        let mut hosts = BTreeSet::new();
+        let parse = |text: &Spanned<String>| {
+            let attach = Attach::parse(text.get_ref());
+            let attach = attach.map_err(|error| self.value(key, text, format!("`{}`: {error}", text.get_ref())))?;
+            let lone = match &attach {
+                Attach::Host(host @ (HostNode::Yggdrasil(_) | HostNode::Cjdns(_))) => Some(host.network()),
+                Attach::Host(HostNode::Libp2p(_)) | Attach::Peer(_) | Attach::Key(_) => None,
+            };
+            match lone.filter(|network| !hosts.insert(*network)) {
+                Some(network) => Err(self.value(key, text, format!("there is one {network} node to attach to"))),
+                None => Ok(attach),
+            }
+        };
+        texts.iter().map(parse).collect()
+    }
+
     fn within(
         &self,
         key: &'static str,
@@ -256,7 +309,8 @@ impl Raw {
         Ok(Settings {
             roles,
             listen: context.locators("listen", &self.listen)?,
-            attach: context.locators("attach", &self.attach)?,
+            attach: context.attach(&self.attach)?,
+            networks: self.network.check(context)?,
             limits: self.limits.check(context)?,
             api: self.api.check(context)?,
             log: self.log,
@@ -319,85 +373,4 @@ impl RawApi {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-    use super::*;
-
-    fn parse(text: &str) -> Result<Settings, SettingsError> {
-        Settings::parse(text, Path::new("config.toml"))
-    }
-
-    fn error(text: &str) -> String {
-        parse(text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn an_empty_file_is_a_working_one() {
-        assert_eq!(parse("").unwrap(), Settings::default());
-    }
-
-    #[test]
-    fn the_template_says_what_the_settings_say() {
-        assert_eq!(parse(&Settings::default().to_template()).unwrap(), Settings::default());
-        let settings = Settings {
-            name: "a \"quoted\" näme".to_owned(),
-            roles: Roles::CORE | Roles::RELAY,
-            listen: vec![Locator::parse("tls://[::]:0").unwrap(), Locator::parse("tls://127.0.0.1:7700").unwrap()],
-            attach: vec![Locator::parse("tls://peer.example:1").unwrap()],
-            limits: LimitSettings {
-                window_bytes: 5 << 20,
-                window_ms: 7000,
-                inbox_bytes: 6 << 20,
-                store_bytes: 1 << 40,
-                lan_budget: 3,
-            },
-            api: ApiSettings { group: Some("people".to_owned()), tcp: Some("127.0.0.1:1".parse().unwrap()) },
-            log: Some("warn,crosscast_core=debug".to_owned()),
-        };
-        assert_eq!(parse(&settings.to_template()).unwrap(), settings);
-    }
-
-    #[test]
-    fn every_example_in_the_template_is_a_legal_value() {
-        let template = Settings::default().to_template();
-        let uncommented: Vec<&str> = template
-            .lines()
-            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
-            .collect();
-        let settings = parse(&uncommented.join("\n")).unwrap();
-        assert_eq!((settings.listen.len(), settings.attach.len()), (1, 1));
-        assert!(settings.api.group.is_some());
-    }
-
-    #[test]
-    fn an_error_names_file_line_key_and_what_is_allowed() {
-        assert_eq!(
-            error("name = 'x'\nlisten = [\n  'tls://a:1',\n  'tls//b',\n]"),
-            "config.toml:4: listen: `tls//b` is not a locator: expected tls://, quic://, ygg://, cjdns://, libp2p:/, relay: or memory:"
-        );
-        assert_eq!(
-            error("\nroles = ['core', 'king']"),
-            "config.toml:2: roles: `king` is not a role: core, edge, relay"
-        );
-        assert_eq!(
-            error("[limits]\nwindow_bytes = 5"),
-            "config.toml:2: limits.window_bytes: 5 is not allowed: 1048576 to 4294967296"
-        );
-        assert_eq!(
-            error("[api]\ntcp = '192.0.2.1:80'"),
-            "config.toml:2: api.tcp: `192.0.2.1:80` is not a loopback address with a port: 127.0.0.1:7780"
-        );
-        assert!(error("name = \"a\\tb\"").starts_with("config.toml:1: name: a name has at most 64 bytes"));
-    }
-
-    #[test]
-    fn unknown_keys_and_wrong_types_are_errors_with_their_line() {
-        let unknown = error("name = 'x'\nlissten = []");
-        assert!(unknown.starts_with("config.toml:2: unknown field `lissten`, expected one of `name`"), "{unknown}");
-        let table = error("[limits]\n\nwindow = 1");
-        assert!(table.starts_with("config.toml:3: unknown field `window`"), "{table}");
-        let wrong = error("name = 7");
-        assert!(wrong.starts_with("config.toml:1: invalid type: integer `7`, expected"), "{wrong}");
-        assert!(error("name = ").starts_with("config.toml:1: "));
-    }
-}
+mod tests;

@@ -158,11 +158,13 @@ impl Builder {
         self
     }
 
-    /// Takes name, roles, limits and the places to listen on and attach to from a configuration.
+    /// Takes name, roles, limits, the places to listen on and the peers that say where they are from a configuration.
+    ///
+    /// Transports are given by the caller, and so is what leads to the host nodes and to peers named by keys alone.
     #[must_use]
     pub fn settings(mut self, settings: &Settings) -> Self {
         self.listen.extend(settings.listen.iter().map(ToString::to_string));
-        self.attach.extend(settings.attach.iter().map(ToString::to_string));
+        self.attach.extend(settings.peers().map(ToString::to_string));
         self.name(settings.name.clone())
             .roles(settings.roles.bits())
             .sizes(settings.limits.sizes())
