@@ -109,13 +109,13 @@ impl Admin {
         self.pages("NodeStore_dumpTable", "routingTable", replies::table_entry, |_| false).await
     }
 
-    /// What the node knows of an address, or of itself; `None` when that is nothing.
+    /// What the node knows of an address; `None` when that is nothing.
     ///
     /// # Errors
     /// What came instead of an answer.
-    pub async fn stored_node(&mut self, address: Option<Ipv6Addr>) -> Result<Option<StoredNode>, CjdnsError> {
-        let text = address.map(full_text);
-        let args: Vec<_> = text.iter().map(|text| ("ip", Arg::Text(text))).collect();
+    pub async fn stored_node(&mut self, address: Ipv6Addr) -> Result<Option<StoredNode>, CjdnsError> {
+        let text = full_text(address);
+        let args = [("ip", Arg::Text(&text))];
         self.call(Call::new("NodeStore_nodeForAddr", &args), StoredNode::read).await
     }
 
