@@ -160,7 +160,7 @@ mod tests {
             assert_eq!(read(info, &HOST, NOW), Ok(None), "{info}");
         }
         for (name, value) in [
-            ("v", 2.into()),
+            ("v", serde_json::json!(2)),
             ("v", "1".into()),
             ("port", 0.into()),
             ("port", 65536.into()),

@@ -145,7 +145,7 @@ mod tests {
         survey.hear_of([keys(1..4), vec![OWN]].concat());
         let now = Instant::now();
         assert_eq!(survey.choose(now, &OWN, &linked), keys(0..4));
-        assert_eq!(survey.choose(now + ASK_AGAIN / 2, &OWN, &linked), []);
+        assert_eq!(survey.choose(now + ASK_AGAIN / 2, &OWN, &linked), Vec::<HostKey>::new());
         assert_eq!(survey.choose(now + ASK_AGAIN, &OWN, &linked), keys(0..2));
     }
 

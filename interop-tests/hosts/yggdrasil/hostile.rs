@@ -58,9 +58,7 @@ impl Hostile {
         }
         let Some(request) = caller.hear_object() else { return };
         match self {
-            Self::LongReply => {
-                caller.say(long_reply(10_000_000).as_bytes());
-            }
+            Self::LongReply => long_reply(caller, 10_000_000),
             Self::Endless => {
                 let filling = [b'a'; 64 * 1024];
                 caller.say(br#"{"status":"success","response":{"list":[""#);
@@ -96,11 +94,17 @@ impl Hostile {
     }
 }
 
-/// A legal list of requests of at least this many bytes.
-fn long_reply(bytes: usize) -> String {
-    let entry = r#"{"command":"getself","description":"Show details about this node"},"#;
-    let entries = entry.repeat(bytes / entry.len() + 1);
-    format!(r#"{{"status":"success","request":null,"response":{{"list":[{}]}}}}"#, entries.trim_end_matches(','))
+/// Says a legal list of requests of at least this many bytes.
+fn long_reply(caller: &mut Caller, bytes: usize) {
+    let entry = br#"{"command":"getself","description":"Show details about this node"},"#;
+    let piece = entry.repeat(1000);
+    let mut going = caller.say(br#"{"status":"success","request":null,"response":{"list":["#);
+    let mut left = bytes;
+    while going && left > 0 {
+        going = caller.say(&piece);
+        left = left.saturating_sub(piece.len());
+    }
+    caller.say(br#"{"command":"getpeers"}]}}"#);
 }
 
 /// Says what was recorded, with everything below the response turned into another type.

@@ -11,6 +11,9 @@ pub(crate) mod place;
 pub(crate) mod reply;
 pub(crate) mod request;
 
+#[cfg(test)]
+mod tests;
+
 use crosscast_wire::NetworkReason;
 
 /// Why an admin socket gave no answer, by guilty party.
