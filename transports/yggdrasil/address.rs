@@ -86,6 +86,11 @@ mod tests {
     fn addresses_and_subnets_are_those_that_real_nodes_have() {
         for (of, address, subnet) in [
             (
+                "0a36b32425eb6902bb9ced2b19692267cf39b445631f1548303c83860a7473b8",
+                "204:b929:9b7b:4292:dfa8:8c62:5a9c:d2db",
+                "304:b929:9b7b:4292::",
+            ),
+            (
                 "7c51f6a9f79a6921ca91bddeb88ad34f5e215df598d6eff96e335c8067efbbd2",
                 "201:eb8:2558:2196:5b78:d5b9:885:1dd4",
                 "301:eb8:2558:2196::",

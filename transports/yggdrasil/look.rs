@@ -86,10 +86,8 @@ pub(crate) fn without_admin(failure: &Failure, interface: Option<Interface>, see
         let found = sighting(NetworkState::Degraded, Some(address), Some(error.reason()), detail);
         return Sighting { mtu, ..found };
     }
-    let reason = match error {
-        AdminError::Absent | AdminError::Refused if seen_before => NetworkReason::AddressGone,
-        other => other.reason(),
-    };
+    let gone = seen_before && matches!(error, AdminError::Absent | AdminError::Refused);
+    let reason = if gone { NetworkReason::AddressGone } else { error.reason() };
     sighting(NetworkState::Down, None, Some(reason), detail)
 }
 

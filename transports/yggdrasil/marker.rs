@@ -174,6 +174,14 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_specification_is_a_marker() {
+        let text = include_str!("../../docs/spec/nodeinfo.md");
+        assert!(text.contains(&info()), "{}", info());
+        let body = hex::write(&body(&HOST, 7700, LATER));
+        assert!(text.contains(&body), "{body}");
+    }
+
+    #[test]
     fn what_a_marker_signs_is_no_attestation() {
         let mut bytes = body(&HOST, 7700, LATER);
         bytes.extend_from_slice(&[0; 128]);
