@@ -5,20 +5,22 @@
 //! links work, and who checks us has to believe the address alone.
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crosscast_stream::overlay::{Host, HostKey, Neighbour, Ownership, Sighting};
 use crosscast_transport::BoxFuture;
-use crosscast_wire::{Network, NetworkReason, NetworkState, Scheme};
+use crosscast_wire::{Network, Scheme};
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::address::{NodeAddr, Path, address_of, is_address};
-use crate::admin::{Admin, NodeInfo, Peer, PeerState};
+use crate::admin::{Admin, NodeInfo};
 use crate::config::{CjdnsConfig, Password};
 use crate::discovery::Discovery;
 use crate::error::CjdnsError;
-use crate::interface::{self, Place};
+use crate::interface;
+use crate::look::{Trouble, attached, established, not_here, trouble_with_peers, without_admin};
 
 /// Direct peers that are told of. 64: a node with more is a public one, and few of its peers run one of ours.
 const PEERS_MAX: usize = 64;
@@ -26,15 +28,14 @@ const PEERS_MAX: usize = 64;
 /// Sessions that are asked about at a time: 16, each of which costs two exchanges.
 const SESSIONS_MAX: usize = 16;
 
-/// Longest detail of a sighting, in bytes.
-const DETAIL_MAX: usize = 200;
-
 /// A running cjdns node.
 #[derive(Debug)]
 pub struct CjdnsHost {
     admin: SocketAddr,
     password: Option<Password>,
     discovery: Option<Mutex<Discovery>>,
+    /// Whether its address was ever seen on this machine: then it is awaited when it is gone.
+    was_here: AtomicBool,
 }
 
 impl CjdnsHost {
@@ -42,7 +43,7 @@ impl CjdnsHost {
     #[must_use]
     pub fn new(config: &CjdnsConfig) -> Self {
         let discovery = config.discover.then(|| Mutex::new(Discovery::new(Instant::now())));
-        Self { admin: config.admin, password: config.password.clone(), discovery }
+        Self { admin: config.admin, password: config.password.clone(), discovery, was_here: AtomicBool::new(false) }
     }
 
     async fn open(&self) -> Result<Admin, CjdnsError> {
@@ -52,34 +53,24 @@ impl CjdnsHost {
     async fn look_now(&self) -> Sighting {
         match self.ask_who_it_is().await {
             Ok((mut admin, node)) => match interface::find(node.address) {
-                Some(place) => attached(&node, &place, standing(&mut admin).await),
-                None => self.not_here(&node),
+                Some(place) => {
+                    self.was_here.store(true, Ordering::Relaxed);
+                    attached(&node, &place, trouble(&mut admin).await)
+                }
+                None => not_here(&node, interface::is_local(self.admin.ip()), self.was_here()),
             },
-            Err(error) => without_admin(&error, interface::scan()),
+            Err(error) => without_admin(&error, interface::scan().as_ref(), self.was_here()),
         }
+    }
+
+    fn was_here(&self) -> bool {
+        self.was_here.load(Ordering::Relaxed)
     }
 
     async fn ask_who_it_is(&self) -> Result<(Admin, NodeInfo), CjdnsError> {
         let mut admin = self.open().await?;
         let node = admin.node_info().await?;
         Ok((admin, node))
-    }
-
-    /// A node that answers here and has its address elsewhere, or nowhere.
-    fn not_here(&self, node: &NodeInfo) -> Sighting {
-        let reason = if interface::is_local(self.admin.ip()) {
-            NetworkReason::NoInterface
-        } else {
-            NetworkReason::NotThisMachine
-        };
-        Sighting {
-            state: NetworkState::Down,
-            address: None,
-            key: Some(node.key),
-            mtu: None,
-            reason: Some(reason),
-            detail: format!("no interface of this machine has {}", node.address),
-        }
     }
 
     async fn neighbours_now(&self) -> Result<Vec<Neighbour>, CjdnsError> {
@@ -134,55 +125,13 @@ impl Host for CjdnsHost {
     }
 }
 
-/// What is less than it could be with a node that is here: why, and more about that for people.
-type Standing = Option<(NetworkReason, String)>;
-
-async fn standing(admin: &mut Admin) -> Standing {
-    let trouble = |error: CjdnsError| Some((error.reason(), error.to_string()));
-    let peers = match admin.peers(|peer| peer.state == PeerState::Established).await {
-        Ok(peers) => peers,
-        Err(error) => return trouble(error),
-    };
-    if peers.items.iter().filter_map(established).next().is_some() {
-        // Only now is it worth a try at the password: without peers that is the smaller trouble.
-        return if admin.has_password() { admin.check_password().await.err().and_then(trouble) } else { None };
-    }
-    if !peers.whole {
-        return trouble(CjdnsError::Endless);
-    }
-    if peers.items.iter().any(|peer| peer.state == PeerState::Incompatible) {
-        let detail = "the peers of cjdns speak an incompatible version of its protocol";
-        return Some((NetworkReason::VersionMismatch, detail.to_owned()));
-    }
-    Some((NetworkReason::NoPeers, format!("cjdns has {} peers, and none of them is up", peers.items.len())))
-}
-
-fn established(peer: &Peer) -> Option<Ipv6Addr> {
-    (peer.state == PeerState::Established).then_some(peer.node.address)
-}
-
-fn attached(node: &NodeInfo, place: &Place, standing: Standing) -> Sighting {
-    let (address, key, mtu) = (Some(place.address), Some(node.key), Some(place.mtu));
-    match standing {
-        None => Sighting { state: NetworkState::Up, address, key, mtu, reason: None, detail: String::new() },
-        Some((reason, mut detail)) => {
-            detail.truncate(detail.floor_char_boundary(DETAIL_MAX));
-            Sighting { state: NetworkState::Degraded, address, key, mtu, reason: Some(reason), detail }
-        }
-    }
-}
-
-/// No admin port: what the interfaces show is all there is.
-fn without_admin(error: &CjdnsError, place: Option<Place>) -> Sighting {
-    let mut detail = error.to_string();
-    detail.truncate(detail.floor_char_boundary(DETAIL_MAX));
-    Sighting {
-        state: if place.is_some() { NetworkState::Degraded } else { NetworkState::Down },
-        address: place.as_ref().map(|place| place.address),
-        key: None,
-        mtu: place.map(|place| place.mtu),
-        reason: Some(error.reason()),
-        detail,
+/// What is wrong with a node that is here.
+async fn trouble(admin: &mut Admin) -> Option<Trouble> {
+    let peers = admin.peers(|peer| established(peer).is_some()).await;
+    match trouble_with_peers(&peers) {
+        // Only then is the password worth a try: to have no peers is the greater trouble.
+        None if admin.has_password() => admin.check_password().await.err().as_ref().map(Trouble::from),
+        trouble => trouble,
     }
 }
 

@@ -13,6 +13,7 @@ mod discovery;
 mod error;
 mod host;
 mod interface;
+mod look;
 mod sign;
 
 use crosscast_stream::overlay::{Overlay, OverlayConfig};
