@@ -168,6 +168,8 @@ pub(crate) fn dial_words(error: &DialError) -> String {
         DialError::Handshake => "the secure handshake failed".to_owned(),
         DialError::WrongKey { expected: _, actual } => format!("another key answered: {actual}"),
         DialError::Full => "this node has as many links as it may".to_owned(),
+        DialError::Refused(fault) => format!("whoever answered was refused: {fault}"),
+        DialError::NotAttached => "the network's host node is not attached now".to_owned(),
         // The enum is open; the words for what it gains come with it.
         _ => "the dial failed".to_owned(),
     }

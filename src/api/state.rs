@@ -232,6 +232,10 @@ impl Shared {
             Notice::PeerUp { .. }
             | Notice::Listening { .. }
             | Notice::ListenFailed { .. }
+            | Notice::PeerMoved { .. }
+            | Notice::Network(_)
+            | Notice::PeerRefused { .. }
+            | Notice::Unlistened { .. }
             | Notice::Pinned { .. }
             | Notice::ClockSkew { .. }
             | Notice::Equivocated { .. }

@@ -296,6 +296,11 @@ pub enum Notice {
         /// Why.
         fault: PeerFault,
     },
+    /// A listener that was up is gone.
+    Unlistened {
+        /// Where it was.
+        locator: Locator,
+    },
     /// The first key that answered at a locator without one is now expected there.
     Pinned {
         /// Where.

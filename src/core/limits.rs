@@ -72,6 +72,18 @@ pub(crate) const CHAINS_BYTES: usize = 2 << 20;
 pub(crate) const CHAIN_CHECKS: usize = 1_024;
 /// Chains remembered per link as sent. 4,096: 128 KiB; a chain sent twice costs less than remembering more.
 pub(crate) const CHAINS_SENT: usize = 4_096;
+/// Messages that wait their turn to be put on a carrier. 4,096: 200 ms of twenty thousand a second; more go at once.
+pub(crate) const CARRIER_WAITING: usize = 4_096;
+/// Longest wait before what came over a link is put on a carrier, in milliseconds. 200: the protocol's.
+pub(crate) const CARRIER_DELAY_MS: u64 = 200;
+/// Queued on a carrier per lane, in bytes. 1 MiB: as much as on a link.
+pub(crate) const CARRIER_QUEUE_BYTES: u64 = 1 << 20;
+/// Bytes that a carrier may have handed up and not judged, per lane. 1 MiB: as much as a link is granted.
+pub(crate) const CARRIER_CREDIT: u64 = 1 << 20;
+/// Places that transports found or peers named and that are dialled. 64: as many as an operator may list.
+pub(crate) const HINTS: usize = 64;
+/// Failures in a row after which a hint is forgotten. 4: half a minute of silence, longer than a restart.
+pub(crate) const HINT_FAILURES: u32 = 4;
 /// Messages that wait for their chain, per link. 64: a burst behind a chain that is being checked.
 pub(crate) const PARKED: usize = 64;
 /// Messages offered again to a link for want of their chain: 64 at once, then 4 a second.

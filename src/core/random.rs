@@ -22,6 +22,11 @@ impl Choices {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below a bound; 0 for none.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next().checked_rem(bound).unwrap_or(0)
+    }
+
     /// A value between half and one and a half times `base`.
     pub(crate) fn around(&mut self, base: u64) -> u64 {
         let half = base / 2;

@@ -103,6 +103,8 @@ rejects! {
     RequestsFull = "requests-full" Nobody,
     /// A neighbour asks this node to pass on or to look for more than its share.
     LinkRate = "link-rate" Nobody,
+    /// Too much waits to be put on a carrier.
+    CarrierFull = "carrier-full" Nobody,
     /// Too much waits to be passed on.
     TransitFull = "transit-full" Nobody,
 }

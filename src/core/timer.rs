@@ -34,6 +34,8 @@ pub enum Reason {
     Pace,
     /// Messages beyond a link's refusals have waited.
     Rate,
+    /// A message is to be put on a carrier.
+    Carry,
     /// A closing link or a shutdown is overdue.
     Drain,
 }
@@ -56,6 +58,7 @@ pub(crate) enum Timer {
     Refusals,
     Challenge(LinkId),
     Letters,
+    Carry(LinkId),
     Shutdown,
 }
 
@@ -75,6 +78,7 @@ impl Timer {
             Self::Pace(_) => Reason::Pace,
             Self::Ask(_) => Reason::Ask,
             Self::Refusals => Reason::Rate,
+            Self::Carry(_) => Reason::Carry,
         }
     }
 }

@@ -30,8 +30,10 @@ pub struct PeerJson {
     pub alias: String,
     /// What it offers to be.
     pub roles: Vec<String>,
-    /// Over which network.
+    /// Over which network: that of the link that leads.
     pub network: String,
+    /// The networks of further links to the same run, which stand by.
+    pub standby: Vec<String>,
     /// Where.
     pub locator: String,
     /// `out` when this node dialled, `in` otherwise.
@@ -74,6 +76,7 @@ impl PeerJson {
             alias: peer.name.clone(),
             roles: role_words(peer.roles),
             network: peer.network.word().to_owned(),
+            standby: peer.standby.iter().map(|network| network.word().to_owned()).collect(),
             locator: peer.locator.to_string(),
             direction: if peer.outbound { "out" } else { "in" }.to_owned(),
             path: peer.path.word().to_owned(),

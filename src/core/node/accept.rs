@@ -33,13 +33,16 @@ impl Node {
     pub(super) fn on_message(&mut self, link: LinkId, arrival: Arrival, hop: Hop, message: Message) {
         match (self.gates(link, &message), chain_of(message.header())) {
             (Ok(()), _) => {}
+            (Err(Reject::Duplicate), _) if self.is_carrier(link) => {
+                return self.check_carried_again(link, arrival, &message);
+            }
             (Err(Reject::Replayed), _) => return self.on_number_taken(link, arrival, message),
             (Err(Reject::NoChain), Some((_, chain))) => return self.park(link, arrival, hop, message, chain),
             (Err(reject), _) => return self.refuse_message(link, arrival, &message, reject),
         }
         let Some(state) = self.links.get(&link) else { return };
         let last: Option<(_, PathKind)> = Some((state.up.scheme.network(), state.up.path));
-        let tag = Tag { hops: hop.hops.saturating_add(1), class: message.header().class, last };
+        let tag = Tag { hops: self.hops_of(link, &hop), class: message.header().class, last };
         if let Err(reject) = self.letter_gates(link, &hop, &message) {
             return self.refuse_message(link, arrival, &message, reject);
         }
@@ -123,6 +126,9 @@ impl Node {
                 self.accept(candidate);
                 for copy in copies {
                     match copy.message.header().to {
+                        Destination::Multicast(_) if self.is_carrier(copy.link) => {
+                            self.check_carried_again(copy.link, copy.arrival, &copy.message);
+                        }
                         Destination::Multicast(_) => {
                             self.refuse_message(copy.link, copy.arrival, &copy.message, Reject::Duplicate);
                         }
@@ -142,7 +148,7 @@ impl Node {
     /// Goes on with a message of which another copy has failed or is not examined any more.
     pub(super) fn check_next_copy(&mut self, id: MessageId) {
         let Some(mut copies) = self.checking.remove(&id) else { return };
-        copies.retain(|copy| self.links.get(&copy.link).is_some_and(Link::is_open));
+        copies.retain(|copy| self.links.get(&copy.link).is_some_and(Link::takes_messages));
         if !copies.is_empty() {
             let next = copies.remove(0);
             self.checking.insert(id, copies);
@@ -201,6 +207,9 @@ impl Node {
 
     /// Counts a refusal, tells the peer, and books the frame as dealt with: at once, or when it is the link's turn.
     pub(super) fn refuse(&mut self, link: LinkId, arrival: Arrival, reject: Reject) {
+        if self.is_carrier(link) {
+            return self.judge(link, arrival, reject);
+        }
         let now = self.now.mono;
         if let Some(state) = self.links.get_mut(&link) {
             let code = code_of(reject);
@@ -268,7 +277,7 @@ const fn code_of(reject: Reject) -> Option<RefuseCode> {
         Reject::StoreFailed => Some(RefuseCode::Store),
         Reject::TooFar => Some(RefuseCode::UnknownTo),
         Reject::StrangerRate | Reject::LinkRate => Some(RefuseCode::Rate),
-        Reject::RequestsFull | Reject::TransitFull => Some(RefuseCode::Full),
+        Reject::RequestsFull | Reject::TransitFull | Reject::CarrierFull => Some(RefuseCode::Full),
         Reject::Malformed
         | Reject::UnknownFrame
         | Reject::Version

@@ -31,6 +31,7 @@ impl Pending {
             | Self::AskCheck(link, _, _)
             | Self::LocateCheck(link, _, _)
             | Self::SecondClaimCheck(link, _)
+            | Self::CarriedCheck(link, _)
             | Self::EquivocationCheck(link, _) => Some(*link),
             Self::MessageCheck(candidate) => Some(candidate.link),
             // Before the hello is through nothing else is, and it shows nothing about what follows.
@@ -49,6 +50,7 @@ impl Pending {
             | Self::Commit
             | Self::FirstClaimRead(..)
             | Self::FeedRead(..)
+            | Self::CarryRead(..)
             | Self::ReaderRead(_) => None,
         }
     }
@@ -142,6 +144,7 @@ impl Node {
             Some(Pending::ChainCheck(link, chain)) => self.on_chain_checked(link, &chain, verdict),
             Some(Pending::TicketCheck(joining)) => self.on_ticket_checked(*joining, verdict),
             Some(Pending::MessageCheck(candidate)) => self.on_message_checked(*candidate, verdict),
+            Some(Pending::CarriedCheck(link, arrival)) => self.on_carried_checked(link, arrival, verdict),
             Some(Pending::SecondClaimCheck(link, claim)) => self.on_second_claim_checked(link, *claim, verdict),
             Some(Pending::EquivocationCheck(link, proof)) => self.on_equivocation_checked(link, &proof, verdict),
             other => self.put_back(op, other),

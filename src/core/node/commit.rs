@@ -8,7 +8,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use crosscast_port::{Durability, LinkId, LogEntry, LogId, LogItem, LogPos, Space, StoreOp, StoreOutcome, Write};
+use crosscast_port::{
+    Durability, Judgement, LinkId, LogEntry, LogId, LogItem, LogPos, Space, StoreOp, StoreOutcome, Write,
+};
 use crosscast_wire::{Destination, GroupId, Message, Seq, WallMillis};
 
 use crate::group::feed::Mode;
@@ -214,6 +216,10 @@ impl Node {
 
     fn on_message_committed(&mut self, committed: Committed) {
         if let Some((link, arrival)) = committed.from
+            && self.is_carrier(link)
+        {
+            self.settle_carried(link, arrival, Judgement::Accept);
+        } else if let Some((link, arrival)) = committed.from
             && let Some(state) = self.links.get_mut(&link)
         {
             state.inn.done(arrival);
@@ -225,6 +231,7 @@ impl Node {
                 group.log.durable = group.log.durable.max(committed.pos);
                 group.log.shown = group.log.shown.max(committed.released.unwrap_or_default());
                 self.forward(id, &committed);
+                self.carry(id, &committed);
                 self.show(Source::Group(id), &committed);
                 if committed.from.is_none() {
                     self.on_own_committed(id);
@@ -302,6 +309,7 @@ impl Node {
                 self.write(Write::Delete { space: Space::Window, key: window_key(log, &from, instance) });
             }
         }
+        self.tend_meetings();
         self.trim_inbox();
         self.release_chains();
         self.expire_bars();

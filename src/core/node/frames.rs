@@ -15,6 +15,7 @@ impl Node {
             match &mut state.phase {
                 Phase::Draining => return,
                 Phase::Open => self.on_frame(link, &raw),
+                Phase::Carrier(_) => self.on_carrier_frame(link, &raw),
                 // Lanes may overtake each other: data that was sent behind the proof can be here before it.
                 Phase::Hello(shake) if shake.proof_seen || raw.lane != Lane::Control => {
                     shake.early_bytes = shake.early_bytes.saturating_add(raw.body_len()).saturating_add(64);

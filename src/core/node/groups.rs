@@ -118,6 +118,7 @@ impl Node {
         }
         self.groups.insert(id, group);
         self.keep_group(id);
+        self.tend_meetings();
         for locator in locators {
             self.attach(locator);
         }
@@ -245,6 +246,7 @@ impl Node {
         for entry in self.register.forget(id) {
             self.write(Write::Delete { space: Space::Grant, key: register::key(id, &entry).into() });
         }
+        self.tend_meetings();
         self.timers.cancel(Timer::Ask(id));
         self.timers.cancel(Timer::Gap(id));
         self.readers.retain(|_, reader| reader.source != crate::Source::Group(id));

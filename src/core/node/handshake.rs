@@ -74,7 +74,7 @@ impl Node {
             wall: self.now.wall,
             agent: self.config.agent.clone(),
             peer_record: None,
-            overlay: Vec::new(),
+            overlay: self.own_overlay(),
             attestations: Vec::new(),
             prekey: prekey_public(&self.config.prekey),
             name: Some(self.config.name.clone()).filter(|name| !name.is_empty()),
@@ -221,6 +221,7 @@ impl Node {
             }
         }
         self.measure_all(key);
+        self.seek_standby(key);
         self.send_outbox(key.0);
     }
 

@@ -10,7 +10,10 @@ use crate::{Blame, CommandId, Event, Node, Notice, Output, Refusal, Reject, Repl
 impl Node {
     pub(super) fn on_report(&mut self, report: Report) {
         match report {
-            Report::Up { link, up } => self.on_up(link, *up),
+            Report::Up { link, up } => match up.rendezvous {
+                Some(rendezvous) => self.on_carrier_up(link, *up, rendezvous),
+                None => self.on_up(link, *up),
+            },
             Report::Frames { link, frames } => self.on_frames(link, frames),
             // Datagrams carry nothing in this version; a peer that sends them wastes its own bytes.
             Report::Datagram { .. } => {}
@@ -24,7 +27,7 @@ impl Node {
             Report::DialFailed { dial, error } => self.on_dial_failed(dial, error),
             Report::Unlistened { locator } => self.on_unlistened(&locator),
             Report::Network(report) => self.on_network_report(*report),
-            Report::Found { locator: _ } => {}
+            Report::Found { locator } => self.on_found(locator),
             Report::Refused { scheme: _, from, fault } => {
                 self.event(Event::Notice(Notice::PeerRefused { from, fault }));
             }
@@ -47,6 +50,10 @@ impl Node {
     /// Counts refused input and, where the link is provably to blame, ends it.
     pub(super) fn blame(&mut self, link: LinkId, reject: Reject) {
         self.rejects.count(reject);
+        // A carrier carries what others put on it; its own judgements name whom to blame.
+        if self.is_carrier(link) {
+            return;
+        }
         match (reject.blame(), reject) {
             (Blame::Nobody, _) => {}
             (Blame::Link, Reject::BadSignature | Reject::BadPayload) => {
@@ -69,8 +76,11 @@ impl Node {
     /// Says goodbye and asks the transport to flush and end the link.
     pub(super) fn close(&mut self, link: LinkId, code: CloseCode, text: &str) {
         let Some(state) = self.links.get_mut(&link) else { return };
-        if matches!(state.phase, Phase::Draining) {
-            return;
+        match &state.phase {
+            Phase::Draining => return,
+            // Nobody there would know what to do with a goodbye.
+            Phase::Carrier(_) => return self.request(Request::Close { link }),
+            Phase::Hello(_) | Phase::Open => {}
         }
         if state.inn.ack_due(true).is_some()
             && let Some(frame) = frame::ack(&state.inn.take_acks(self.now.mono))
@@ -95,7 +105,9 @@ impl Node {
 
     pub(super) fn on_down(&mut self, link: LinkId, reason: DownReason) {
         self.unlink(link, down_word(reason));
-        for timer in [Timer::Hello(link), Timer::Idle(link), Timer::Drain(link), Timer::Challenge(link)] {
+        for timer in
+            [Timer::Hello(link), Timer::Idle(link), Timer::Drain(link), Timer::Challenge(link), Timer::Carry(link)]
+        {
             self.timers.cancel(timer);
         }
         let Some(state) = self.links.remove(&link) else { return };

@@ -168,8 +168,9 @@ impl Node {
         let direct = self.link_to(&locate.fields().target).filter(|link| self.shares_group(*link));
         let all: Vec<LinkId> = match direct {
             Some(link) => vec![link],
-            None => self.links.keys().copied().collect(),
+            None => self.links.keys().copied().filter(|link| self.leads(*link)).collect(),
         };
+        let from = from.map(|link| self.lead_of(link));
         for link in all {
             if Some(link) == from || !self.shares_group(link) {
                 continue;

@@ -6,6 +6,7 @@
 mod accept;
 mod answering;
 mod asking;
+mod carriers;
 mod chains;
 mod checks;
 mod commands;
@@ -23,6 +24,7 @@ mod issuing;
 mod letters;
 mod links;
 mod locating;
+mod meeting;
 mod networks;
 mod publishing;
 mod reading;
@@ -51,6 +53,7 @@ use crate::group::Group;
 use crate::group::entry_keys::EntryKeys;
 use crate::group::reader::Reader;
 use crate::peer::dial::Targets;
+use crate::peer::incoming::Arrival;
 use crate::peer::link::{Link, PeerKey};
 use crate::random::{Choices, KeyStream};
 use crate::reject::Rejects;
@@ -91,6 +94,8 @@ enum Pending {
     RecordCheck(locating::Found),
     Commit,
     FeedRead(LinkId, GroupId),
+    CarriedCheck(LinkId, Arrival),
+    CarryRead(LinkId, MessageId),
     ReaderRead(ReaderId),
 }
 
@@ -116,6 +121,8 @@ pub struct Node {
     listen_failed: Vec<(Locator, ListenError)>,
     /// How the networks stand that transports are attached to.
     networks: BTreeMap<Scheme, NetworkReport>,
+    /// Where groups meet on them.
+    meetings: meeting::Meetings,
     groups: BTreeMap<GroupId, Group>,
     /// Last own number in each group that was left in this run; as many as groups.
     left: BTreeMap<GroupId, u64>,
@@ -183,6 +190,7 @@ impl Node {
             listening: Vec::new(),
             listen_failed: Vec::new(),
             networks: BTreeMap::new(),
+            meetings: BTreeMap::new(),
             groups: BTreeMap::new(),
             left: BTreeMap::new(),
             inbox: Inbox::new(&config),
@@ -271,6 +279,7 @@ impl Node {
             Timer::Pace(group) => self.pump_publisher(group),
             Timer::Refusals => self.on_refusals_due(),
             Timer::Challenge(link) => self.on_challenge_due(link),
+            Timer::Carry(link) => self.on_carry_due(link),
             Timer::Letters => self.on_letters(),
             Timer::Shutdown => self.on_shutdown_due(),
         }
@@ -294,6 +303,7 @@ impl Node {
         match self.ops.remove(&op) {
             Some(Pending::Commit) => self.on_committed(&outcome),
             Some(Pending::FirstClaimRead(claim)) => self.on_first_claim_read(&claim, outcome),
+            Some(Pending::CarryRead(link, message)) => self.on_carry_read(link, message, outcome),
             Some(Pending::FeedRead(link, group)) => self.on_feed_read(link, group, outcome),
             Some(Pending::ReaderRead(reader)) => self.on_reader_read(reader, outcome),
             other => self.put_back(op, other),

@@ -1,22 +1,73 @@
-//! Networks this node is attached to: how each stands, what it leads to, and who was refused there.
+//! Networks this node is attached to: how each stands, and the places that are found there.
 //!
-//! A transport reports how its host node stands; that is shown, and nothing is decided by it but whether a place on that
-//! network is worth dialling. Places that transports or peers name are dialled as hints: a bounded number of them, and no
-//! longer than they lead somewhere.
+//! A transport reports how its host node stands; that is shown, and decides whether others are met there and which of a
+//! peer's addresses are worth dialling. A place that a transport found or a peer named is a *hint*: one of a bounded
+//! number, dialled like any other and forgotten when it leads nowhere.
 
 use crosscast_port::NetworkReport;
-use crosscast_wire::Locator;
+use crosscast_wire::limits::{OVERLAY_ADDRESS_MAX, OVERLAY_ADDRESSES_MAX};
+use crosscast_wire::{Locator, NetworkState, Scheme};
 
+use crate::peer::link::PeerKey;
 use crate::{Event, Node, Notice};
 
 impl Node {
-    /// What a transport says that is about no link of ours.
     pub(super) fn on_network_report(&mut self, report: NetworkReport) {
-        self.networks.insert(report.scheme, report.clone());
-        self.event(Event::Notice(Notice::Network(Box::new(report))));
+        let is_new = self.networks.insert(report.scheme, report.clone()).is_none_or(|before| before != report);
+        if is_new {
+            self.event(Event::Notice(Notice::Network(Box::new(report))));
+        }
+        self.tend_meetings();
+        for key in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.seek_standby(key);
+        }
     }
 
     pub(super) fn on_unlistened(&mut self, locator: &Locator) {
         self.listening.retain(|listening| listening != locator);
+        self.event(Event::Notice(Notice::Unlistened { locator: locator.clone() }));
+    }
+
+    /// A transport has found a place where a node of ours may answer.
+    pub(super) fn on_found(&mut self, locator: Locator) {
+        self.hint(locator);
+    }
+
+    /// This node's own addresses on key-addressed networks, for its hello: peers may dial them for a standby.
+    pub(super) fn own_overlay(&self) -> Vec<String> {
+        let overlay = self.listening.iter().filter(|locator| is_overlay(locator.scheme()));
+        let texts = overlay.map(|locator| locator.clone().without_node().to_string());
+        texts.filter(|text| text.len() <= OVERLAY_ADDRESS_MAX).take(OVERLAY_ADDRESSES_MAX).collect()
+    }
+
+    /// Dials a peer's addresses on other networks that both are attached to; of the two, the smaller key does.
+    pub(super) fn seek_standby(&mut self, key: PeerKey) {
+        if self.config.node > key.0 {
+            return;
+        }
+        let Some(link) = self.peers.get(&key).and_then(|links| links.first()) else { return };
+        let Some(hello) = self.links.get(link).and_then(|state| state.hello.as_ref()) else { return };
+        let places = hello.fields().overlay.iter().filter_map(|text| Locator::parse(text).ok());
+        let places: Vec<Locator> =
+            places.filter(|place| is_overlay(place.scheme()) && place.node().is_none()).collect();
+        for place in places {
+            if self.is_attached(place.scheme()) && !self.is_run_linked_over(key, place.scheme().network()) {
+                self.hint(place.with_node(key.0));
+            }
+        }
+    }
+
+    fn is_attached(&self, scheme: Scheme) -> bool {
+        self.networks.get(&scheme).is_some_and(|network| match network.state {
+            NetworkState::Up | NetworkState::Degraded => true,
+            NetworkState::Starting | NetworkState::Down => false,
+        })
+    }
+}
+
+const fn is_overlay(scheme: Scheme) -> bool {
+    match scheme {
+        Scheme::Ygg | Scheme::Cjdns => true,
+        Scheme::Tls | Scheme::Quic | Scheme::Libp2p | Scheme::Relay | Scheme::Memory => false,
     }
 }

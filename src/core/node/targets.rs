@@ -11,14 +11,29 @@ use crate::{Event, Node, Notice, limits};
 impl Node {
     /// Keeps a link to a locator from now on; returns whether there was room.
     pub(super) fn attach(&mut self, locator: Locator) -> bool {
-        if self.targets.len() >= limits::ATTACHED {
+        if self.targets.count(false) >= limits::ATTACHED {
             return false;
         }
-        let node = locator.node().or_else(|| self.pins.get(&locator.clone().without_node()).copied());
-        if let Some(number) = self.targets.add(locator, node) {
+        let node = self.expected_at(&locator);
+        if let Some(number) = self.targets.add(locator, node, false) {
             self.dial(number);
         }
         true
+    }
+
+    /// Dials a place that was found or named by others, if there is room for another.
+    pub(super) fn hint(&mut self, locator: Locator) {
+        if self.targets.count(true) >= limits::HINTS {
+            return;
+        }
+        let node = self.expected_at(&locator);
+        if let Some(number) = self.targets.add(locator, node, true) {
+            self.dial(number);
+        }
+    }
+
+    fn expected_at(&self, locator: &Locator) -> Option<NodeId> {
+        locator.node().or_else(|| self.pins.get(&locator.clone().without_node()).copied())
     }
 
     /// Dials a target, unless its peer is linked already.
@@ -61,6 +76,9 @@ impl Node {
         let Some((number, target)) = self.targets.by_dial(dial) else { return };
         let locator = target.locator.clone();
         let wait = target.failed(&times, &mut self.choices);
+        if target.is_spent() {
+            return self.targets.forget(number);
+        }
         self.timers.set(Timer::Redial(number), self.now.mono.plus_millis(wait));
         self.event(Event::Notice(Notice::DialFailed { locator, error }));
     }
@@ -85,7 +103,7 @@ impl Node {
         let (node, _) = key;
         let Some((_, target)) = self.targets.by_link(link) else { return };
         target.held(key);
-        if target.node.replace(node).is_some() {
+        if target.node.replace(node).is_some() || target.hint {
             return;
         }
         let locator = target.locator.clone().without_node();
@@ -115,6 +133,9 @@ impl Node {
             return;
         }
         let wait = target.failed(&times, &mut self.choices);
+        if target.is_spent() {
+            return self.targets.forget(number);
+        }
         self.timers.set(Timer::Redial(number), self.now.mono.plus_millis(wait));
     }
 

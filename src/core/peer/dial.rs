@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use crosscast_port::{DialId, LinkId};
 use crosscast_wire::{Locator, Network, NodeId};
 
-use crate::Times;
 use crate::peer::link::PeerKey;
 use crate::random::Choices;
+use crate::{Times, limits};
 
 /// Where a target stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(crate) struct Target {
     /// The run that answered last.
     pub(crate) led_to: Option<PeerKey>,
     pub(crate) phase: Phase,
+    /// Whether it was found or named by others, and is forgotten when it leads nowhere.
+    pub(crate) hint: bool,
     failures: u32,
 }
 
@@ -47,21 +49,28 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
-    pub(crate) fn len(&self) -> usize {
-        self.targets.len()
+    /// How many there are that were asked for, or that are hints.
+    pub(crate) fn count(&self, hints: bool) -> usize {
+        self.targets.values().filter(|target| target.hint == hints).count()
     }
 
-    /// Adds a target that is dialled at once; `None` when it is there already.
-    pub(crate) fn add(&mut self, locator: Locator, node: Option<NodeId>) -> Option<u64> {
+    /// Adds a target that is dialled at once; `None` when it is there already, and stays if it was a hint.
+    pub(crate) fn add(&mut self, locator: Locator, node: Option<NodeId>, hint: bool) -> Option<u64> {
         let plain = locator.clone().without_node();
-        let same = |target: &Target| target.locator.clone().without_node() == plain;
-        if self.targets.values().any(same) {
+        let same = |target: &&mut Target| target.locator.clone().without_node() == plain;
+        if let Some(target) = self.targets.values_mut().find(same) {
+            target.hint &= hint;
             return None;
         }
         self.next = self.next.saturating_add(1);
-        let target = Target { locator, node, led_to: None, phase: Phase::Waiting, failures: 0 };
+        let target = Target { locator, node, led_to: None, phase: Phase::Waiting, hint, failures: 0 };
         self.targets.insert(self.next, target);
         Some(self.next)
+    }
+
+    /// Forgets a target.
+    pub(crate) fn forget(&mut self, number: u64) {
+        self.targets.remove(&number);
     }
 
     /// Removes the target of a locator, with or without its key.
@@ -107,6 +116,11 @@ impl Targets {
 impl Target {
     fn leads_to(&self, node: NodeId, network: Network) -> bool {
         self.node == Some(node) && self.locator.scheme().network() == network
+    }
+
+    /// Whether it is a hint that has led nowhere for long enough.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.hint && self.failures >= limits::HINT_FAILURES
     }
 
     /// Books a failure and returns the delay until the next attempt, in milliseconds.

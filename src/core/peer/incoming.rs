@@ -13,7 +13,7 @@ use crate::peer::outgoing::CHARGE_OVERHEAD;
 use crate::{Instant, Reject, limits};
 
 /// A data frame on its way through the gates; answered by exactly one [`Incoming::done`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrival {
     lane: Lane,
     number: u64,
@@ -72,6 +72,12 @@ impl Incoming {
             Lane::Normal => Some(&mut self.normal),
             Lane::Bulk => Some(&mut self.bulk),
         }
+    }
+
+    /// Whether a data frame is within what was granted.
+    pub(crate) fn has_room(&mut self, lane: Lane, body_len: usize) -> bool {
+        let charge = (body_len as u64).saturating_add(CHARGE_OVERHEAD);
+        self.lane_mut(lane).is_some_and(|state| state.charged.saturating_add(charge) <= state.granted)
     }
 
     /// Books a data frame in.

@@ -9,6 +9,7 @@ use crosscast_wire::{ChainHash, GroupId, Hello, Instance, NodeId, RawFrame, Refu
 use crate::auth::bucket::Bucket;
 use crate::auth::origin::Origin;
 use crate::group::feed::Feed;
+use crate::peer::carrier::Carrier;
 use crate::peer::incoming::{Arrival, Incoming};
 use crate::peer::outgoing::Outgoing;
 use crate::{CommandId, Instant, Now, limits};
@@ -22,6 +23,8 @@ pub(crate) enum Phase {
     Hello(Handshake),
     /// In use.
     Open,
+    /// No link to a peer but a carrier, over which only messages go.
+    Carrier(Box<Carrier>),
     /// Said goodbye; waits for its end.
     Draining,
 }
@@ -168,6 +171,11 @@ impl Link {
 
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether messages that came over it are still looked at.
+    pub(crate) const fn takes_messages(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Carrier(_))
     }
 
     pub(crate) fn is_dialer(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Peers and the links to them: hello, lanes, credit, redials.
 
+pub(crate) mod carrier;
 pub(crate) mod dial;
 pub(crate) mod incoming;
 pub(crate) mod link;

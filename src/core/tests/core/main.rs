@@ -1,6 +1,7 @@
 //! The machine as a whole: cores joined by perfect links, each test a sentence about what their users see.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod carriers;
 mod common;
 mod dials;
 mod entry_keys;

@@ -1,7 +1,7 @@
 //! Two links to one peer over different networks: one carries, the other stands by and takes over.
 
 use crosscast_core::{Command, Notice, Reply, Since};
-use crosscast_port::LinkId;
+use crosscast_port::{LinkId, Request};
 use crosscast_wire::{FrameType, GroupId, Locator, Network, Scheme};
 
 use crate::common::Net;
@@ -116,14 +116,10 @@ fn a_peer_named_on_two_networks_is_dialled_on_both() {
         net.command(0, Command::Attach { locator: Locator::parse(place).unwrap().with_node(node) });
     }
     let dials = |net: &mut Net| {
-        let requests = std::mem::take(&mut net.hosts[0].requests);
-        requests
-            .into_iter()
-            .filter_map(|request| match request {
-                crosscast_port::Request::Dial { dial, locator } => Some((dial, locator.scheme())),
-                _ => None,
-            })
-            .collect::<Vec<_>>()
+        let scheme = |request| {
+            if let Request::Dial { dial, locator } = request { Some((dial, locator.scheme())) } else { None }
+        };
+        std::mem::take(&mut net.hosts[0].requests).into_iter().filter_map(scheme).collect::<Vec<_>>()
     };
     let asked = dials(&mut net);
     assert_eq!(asked.len(), 3);
