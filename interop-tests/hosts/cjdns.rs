@@ -76,9 +76,14 @@ impl Answer {
 }
 
 impl Server {
-    /// Starts a program on a loopback port that answers each datagram as it is told to.
+    /// Starts a program on a free loopback port that answers each datagram as it is told to.
     pub fn start(answer: impl Fn(&Request) -> Vec<Answer> + Send + 'static) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), answer)
+    }
+
+    /// The same at a place of the caller's choice.
+    pub fn start_at(address: SocketAddr, answer: impl Fn(&Request) -> Vec<Answer> + Send + 'static) -> Self {
+        let socket = UdpSocket::bind(address).unwrap();
         socket.set_read_timeout(Some(TICK)).unwrap();
         let address = socket.local_addr().unwrap();
         let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
@@ -158,11 +163,36 @@ impl Request {
     }
 }
 
+/// Who a node is, as cjdns writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its key.
+    pub key: String,
+    /// The address that follows from its key, if it is honest.
+    pub address: String,
+}
+
+impl Default for Identity {
+    /// The recorded node.
+    fn default() -> Self {
+        Self { key: KEY.to_owned(), address: ADDRESS.to_owned() }
+    }
+}
+
+impl Identity {
+    /// What the recorded node said, as if this one had said it.
+    fn speak(&self, reply: &[u8]) -> Vec<u8> {
+        assert!(self.key.len() == KEY.len() && self.address.len() == ADDRESS.len(), "lengths stand in the reply");
+        let reply = replace(reply, KEY.as_bytes(), self.key.as_bytes());
+        replace(&reply, ADDRESS.as_bytes(), self.address.as_bytes())
+    }
+}
+
 /// How a replaying server differs from the recorded node.
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
-    /// Another key than the recorded one, and the address that follows from it, both as cjdns writes them.
-    pub identity: Option<(String, String)>,
+    /// Who it is.
+    pub identity: Identity,
     /// Whether the page of peers past the last is given for the first.
     pub without_peers: bool,
     /// How many authenticated calls are answered as those with an expired cookie were.
@@ -170,7 +200,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// The recorded node.
+    /// Starts it.
     #[must_use]
     pub fn start(self) -> Server {
         let exchanges = Exchange::all();
@@ -193,19 +223,9 @@ impl Replay {
                 }
                 other => other,
             };
-            found.map(|exchange| Answer::once(self.disguise(exchange.reply_to(&request.txid)))).into_iter().collect()
+            let reply = found.map(|exchange| self.identity.speak(&exchange.reply_to(&request.txid)));
+            reply.filter(|reply| !reply.is_empty()).map(Answer::once).into_iter().collect()
         })
-    }
-
-    fn disguise(&self, reply: Vec<u8>) -> Vec<u8> {
-        match &self.identity {
-            Some((key, address)) => {
-                assert!(key.len() == KEY.len() && address.len() == ADDRESS.len(), "lengths stand in the reply");
-                let reply = replace(&reply, KEY.as_bytes(), key.as_bytes());
-                replace(&reply, ADDRESS.as_bytes(), address.as_bytes())
-            }
-            None => reply,
-        }
     }
 }
 
@@ -297,11 +317,17 @@ impl Hostile {
         Self::NoPasswordIsRight,
     ];
 
-    /// Starts one.
+    /// Starts one on a free loopback port.
     #[must_use]
     pub fn start(self) -> Server {
+        self.start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Starts one at a place of the caller's choice.
+    #[must_use]
+    pub fn start_at(self, address: SocketAddr) -> Server {
         let exchanges = Exchange::all();
-        Server::start(move |request| self.answer(request, &exchanges))
+        Server::start_at(address, move |request| self.answer(request, &exchanges))
     }
 
     fn answer(self, request: &Request, exchanges: &[Exchange]) -> Vec<Answer> {
