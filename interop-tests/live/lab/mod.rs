@@ -5,5 +5,6 @@
 //! namespaces by their name.
 
 pub mod child;
+pub mod libp2p;
 pub mod net;
 pub mod yggdrasil;

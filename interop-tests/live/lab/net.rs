@@ -106,25 +106,25 @@ impl Net {
     ///
     /// # Errors
     /// What `ip` says.
-    pub fn switch(&mut self, members: &[&str]) -> Result<Vec<Plug>> {
+    pub fn switch<const N: usize>(&mut self, members: [&str; N]) -> Result<[Plug; N]> {
         self.switches = self.switches.checked_add(1).context("too many switches")?;
         let number = self.switches;
         let middle = self.space(&format!("switch{number}"))?;
         tool("ip", &["-n", &middle, "link", "add", "bridge", "type", "bridge"])?;
         tool("ip", &["-n", &middle, "link", "set", "bridge", "up"])?;
         let mut plugs = Vec::new();
-        for (member, host) in members.iter().zip(1_u8..) {
+        for (member, host) in members.into_iter().zip(1_u8..) {
             let (device, port) = (format!("lan{number}"), format!("port{host}"));
             tool(
                 "ip",
                 &["-n", member, "link", "add", &device, "type", "veth", "peer", "name", &port, "netns", &middle],
             )?;
             tool("ip", &["-n", &middle, "link", "set", &port, "master", "bridge", "up"])?;
-            let plug = Plug { space: (*member).into(), device, address: Ipv4Addr::new(10, 78, number, host) };
+            let plug = Plug { space: member.into(), device, address: Ipv4Addr::new(10, 78, number, host) };
             plug.bring_up()?;
             plugs.push(plug);
         }
-        Ok(plugs)
+        plugs.try_into().map_err(|_| anyhow::anyhow!("a port for each member"))
     }
 }
 

@@ -259,6 +259,14 @@ impl Node {
         self.process.take().context("it does not run")?.kill()
     }
 
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.process.as_ref().context("it does not run")?.pid())
+    }
+
     /// Its admin socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

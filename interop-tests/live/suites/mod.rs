@@ -1,11 +1,14 @@
 //! The suites, and the bars that are measured by them or by other programs of the repository.
 
+mod attach;
 mod capture;
 mod cargo;
 mod demo;
 mod diamond;
 mod failover;
+mod five_networks;
 mod floods;
+mod hostile_admin;
 mod idle;
 mod middle_killed;
 mod refusals;
@@ -59,6 +62,17 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "sse-restarts", shows: "events survive restarts of the daemon, each once", run: restarts::events },
     Suite { name: "ws-restarts", shows: "a WebSocket resumes after restarts, each entry once", run: restarts::socket },
     Suite { name: "schemas", shows: "what verbs and API print fits the published schemas", run: schemas::run },
+    Suite {
+        name: "five-networks",
+        shows: "one group over Yggdrasil, libp2p and TLS, and no gateway",
+        run: five_networks::run,
+    },
+    Suite { name: "attach", shows: "a running Yggdrasil daemon is used with one flag and no rights", run: attach::run },
+    Suite {
+        name: "hostile-admin",
+        shows: "who lies at an admin socket costs little and is named",
+        run: hostile_admin::run,
+    },
     Suite {
         name: "failover-yggdrasil",
         shows: "traffic moves between TLS and Yggdrasil when one breaks",
