@@ -9,7 +9,7 @@ use crosscast_stream::overlay::{Host, HostKey, Neighbour, Ownership, Sighting};
 use crosscast_transport::{BoxFuture, Reporter};
 use crosscast_wire::{Locator, Network, PeerFault, Scheme, WallMillis};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::admin::AdminError;
@@ -18,7 +18,7 @@ use crate::admin::place::AdminAddress;
 use crate::admin::reply::{self, Dialect, OwnNode};
 use crate::admin::request::Request;
 use crate::look::{Failure, Findings, attached, without_admin};
-use crate::survey::Survey;
+use crate::survey::{Outcome, Survey};
 use crate::{YggdrasilConfig, access, address, interfaces, marker};
 
 /// 8 s for everything a look asks; the contract's ten leave room for a machine that is slow itself.
@@ -27,14 +27,21 @@ const LOOK_TIME: Duration = Duration::from_secs(8);
 /// 3 s for each of the usual places, so that one that hangs does not hide the next.
 const PLACE_TIME: Duration = Duration::from_secs(3);
 
+/// 3 s for the daemon's own lists, before other nodes are asked.
+const LISTS_TIME: Duration = Duration::from_secs(3);
+
+/// 4 s in which other nodes begin to be asked. With the lists before and the last answer behind, 14 in all: whoever waits
+/// for neighbours waits for 15.
+const ASKING_TIME: Duration = Duration::from_secs(4);
+
 /// 7 s for another node to answer through the network: the daemon itself gives up after 6.
 const REMOTE_TIME: Duration = Duration::from_secs(7);
 
-/// 30 s for all that are asked at once: four at a time, and most that run nothing of ours answer at once.
-const SURVEY_TIME: Duration = Duration::from_secs(30);
+/// 4 asked at a time: each holds a connection to the daemon while it waits.
+const ASKED_AT_A_TIME: usize = 4;
 
-/// 4: each holds a connection to the daemon while it waits.
-const SURVEY_LANES: usize = 4;
+/// 16 asked for one list of neighbours, so that an hour's share is not gone with the first.
+const ASKED_AT_ONCE: usize = 16;
 
 /// A running Yggdrasil daemon, found by its admin socket or, failing that, by its interface.
 #[derive(Debug)]
@@ -152,7 +159,7 @@ impl YggdrasilHost {
 
     async fn survey(&self) -> Vec<Neighbour> {
         let Some(daemon) = self.memory().daemon.clone() else { return Vec::new() };
-        let mut budget = Budget::new(LOOK_TIME);
+        let mut budget = Budget::new(LISTS_TIME);
         let linked = match ask(&daemon.place, Request::GetPeers, &mut budget).await.and_then(|said| reply::peers(&said))
         {
             Ok(peers) => peers.into_iter().filter(|peer| peer.up).filter_map(|peer| peer.key).collect(),
@@ -168,21 +175,21 @@ impl YggdrasilHost {
                 }
             }
         }
-        let chosen = self.memory().survey.choose(Instant::now(), &daemon.own.key, &linked);
-        // What is not answered by then counts as asked all the same.
-        let _ = timeout(SURVEY_TIME, self.visit_all(&daemon, chosen)).await;
+        self.ask_around(&daemon, &linked).await;
         self.memory().survey.neighbours(wall(), &linked)
     }
 
-    async fn visit_all(&self, daemon: &Daemon, chosen: Vec<HostKey>) {
+    /// Asks others what they have, the linked ones first.
+    async fn ask_around(&self, daemon: &Daemon, linked: &[HostKey]) {
         let further = self.discover && daemon.dialect.remote_peers;
-        let mut chosen = chosen.into_iter();
+        let started = Instant::now();
+        let mut asked = 0_usize;
         let mut visits = JoinSet::new();
         loop {
-            while visits.len() < SURVEY_LANES
-                && let Some(key) = chosen.next()
-            {
+            while visits.len() < ASKED_AT_A_TIME && asked < ASKED_AT_ONCE && started.elapsed() < ASKING_TIME {
+                let Some(key) = self.memory().survey.next(Instant::now(), &daemon.own.key, linked) else { break };
                 visits.spawn(visit(daemon.place.clone(), key, further));
+                asked = asked.saturating_add(1);
             }
             match visits.join_next().await {
                 None => return,
@@ -193,13 +200,17 @@ impl YggdrasilHost {
     }
 
     fn note(&self, Visit { key, info, peers }: Visit) {
-        let marker =
-            info.as_deref().map_or(Ok(None), |info| marker::read(info, &key, wall())).unwrap_or_else(|fault| {
+        let outcome = match info.as_deref().map(|info| marker::read(info, &key, wall())) {
+            None => Outcome::Silent,
+            Some(Ok(None)) => Outcome::Nothing,
+            Some(Ok(Some(marker))) => Outcome::Marked(marker),
+            Some(Err(fault)) => {
                 self.refusals.refuse(&key, fault);
-                None
-            });
+                Outcome::Nothing
+            }
+        };
         let mut memory = self.memory();
-        memory.survey.note(key, marker);
+        memory.survey.note(key, outcome);
         memory.survey.hear_of(peers);
     }
 
@@ -296,10 +307,12 @@ struct Visit {
 }
 
 async fn visit(place: AdminAddress, key: HostKey, further: bool) -> Visit {
-    let said = ask(&place, Request::GetNodeInfo(key), &mut Budget::new(REMOTE_TIME)).await;
+    let mut budget = Budget::new(REMOTE_TIME);
+    let said = ask(&place, Request::GetNodeInfo(key), &mut budget).await;
     let info = said.and_then(|said| reply::node_info(&said, &key).map(str::to_owned)).ok();
-    let peers = if further {
-        let said = ask(&place, Request::RemotePeers(key), &mut Budget::new(REMOTE_TIME)).await;
+    // Not at the same time: a daemon keeps one packet for a node that it has no session with yet, and drops the rest.
+    let peers = if further && info.is_some() {
+        let said = ask(&place, Request::RemotePeers(key), &mut budget).await;
         said.and_then(|said| reply::remote_peers(&said, &key)).unwrap_or_default()
     } else {
         Vec::new()

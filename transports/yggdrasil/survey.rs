@@ -1,8 +1,8 @@
 //! Which nodes of the network are asked whether one of ours runs there, and what came of it.
 //!
-//! They are other people's machines: a node is asked once in [`ASK_AGAIN`], and at most [`ASKED_AN_HOUR`] are asked in an
-//! hour. Those the daemon is linked with come first; others only come in where the operator wants them, in the order in
-//! which they were heard of.
+//! They are other people's machines: a node that answered is asked again after [`ASK_AGAIN`], one that did not after
+//! [`TRY_AGAIN`] and then more rarely, and [`ASKED_AN_HOUR`] bounds all of it. Those the daemon is linked with come first;
+//! others only come in where the operator wants them, in the order in which they were heard of.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,13 +15,13 @@ use crate::address::address_of;
 use crate::marker::Marker;
 
 /// 64: a few hundred bytes each, spread over an hour, is less than a daemon's own upkeep.
-pub(crate) const ASKED_AN_HOUR: usize = 64;
-
-/// 16 at a time, so that an hour's share is not gone with the first look.
-pub(crate) const ASKED_AT_ONCE: usize = 16;
+const ASKED_AN_HOUR: usize = 64;
 
 /// 1 h: NodeInfo changes only when a daemon is restarted.
 const ASK_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// 5 min, doubled with each silence: the way to a node is often not there in a daemon's first minutes.
+const TRY_AGAIN: Duration = Duration::from_secs(5 * 60);
 
 /// 1,024 nodes heard of and not yet asked: sixteen hours' work.
 const WAITING_MAX: usize = 1024;
@@ -29,21 +29,52 @@ const WAITING_MAX: usize = 1024;
 /// 64 neighbours: more than any view of a group holds.
 const NEIGHBOURS_MAX: usize = 64;
 
+/// What a node that was asked came out with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It did not answer.
+    Silent,
+    /// It has no marker, or none that holds.
+    Nothing,
+    /// One of ours runs there.
+    Marked(Marker),
+}
+
 /// What is known of the neighbourhood.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
-    /// Who was asked when, within the last hour.
-    asked: BTreeMap<HostKey, Instant>,
+    /// When somebody was asked, within the last hour.
+    share: VecDeque<Instant>,
+    /// Who was asked.
+    asked: BTreeMap<HostKey, Asked>,
     /// What they had.
     found: BTreeMap<HostKey, Marker>,
     /// Who was heard of and is not asked yet.
     waiting: VecDeque<HostKey>,
 }
 
+/// A node that was asked.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Instant,
+    /// How often in a row it was silent.
+    silences: u32,
+}
+
+impl Asked {
+    /// How long it is left alone.
+    fn pause(&self) -> Duration {
+        match self.silences.checked_sub(1) {
+            None => ASK_AGAIN,
+            Some(before) => TRY_AGAIN.saturating_mul(2_u32.saturating_pow(before)).min(ASK_AGAIN),
+        }
+    }
+}
+
 impl Survey {
     /// Hears of nodes that may be asked once there is time for it.
     pub(crate) fn hear_of(&mut self, nodes: impl IntoIterator<Item = HostKey>) {
-        let mut known: BTreeSet<HostKey> = self.waiting.iter().chain(self.asked.keys()).copied().collect();
+        let mut known: BTreeSet<HostKey> = self.waiting.iter().copied().collect();
         for node in nodes {
             if self.waiting.len() < WAITING_MAX && known.insert(node) {
                 self.waiting.push_back(node);
@@ -51,33 +82,45 @@ impl Survey {
         }
     }
 
-    /// Whom to ask now: linked ones first, then those heard of. They count as asked from here on.
-    pub(crate) fn choose(&mut self, now: Instant, own: &HostKey, linked: &[HostKey]) -> Vec<HostKey> {
-        self.asked.retain(|_, at| now.duration_since(*at) < ASK_AGAIN);
-        let room = ASKED_AN_HOUR.saturating_sub(self.asked.len()).min(ASKED_AT_ONCE);
-        let mut chosen = Vec::new();
-        let mut linked = linked.iter().copied();
-        while chosen.len() < room {
-            let Some(node) = linked.next().or_else(|| self.waiting.pop_front()) else { break };
-            if node != *own && !self.asked.contains_key(&node) {
-                self.asked.insert(node, now);
-                chosen.push(node);
-            }
+    /// Whom to ask next, if there is one and the hour's share is not used up: linked ones first, then those heard of. It
+    /// counts as asked from here on.
+    pub(crate) fn next(&mut self, now: Instant, own: &HostKey, linked: &[HostKey]) -> Option<HostKey> {
+        let since = |at: Instant| now.saturating_duration_since(at);
+        while self.share.front().is_some_and(|at| since(*at) >= ASK_AGAIN) {
+            self.share.pop_front();
         }
-        chosen
+        if self.share.len() >= ASKED_AN_HOUR {
+            return None;
+        }
+        // Twice as long as anybody is left alone, so that silences are counted.
+        self.asked.retain(|_, asked| since(asked.at) < ASK_AGAIN.saturating_mul(2));
+        let asked = &self.asked;
+        let due = |node: &HostKey| node != own && asked.get(node).is_none_or(|asked| since(asked.at) >= asked.pause());
+        let mut next = linked.iter().copied().find(|node| due(node));
+        while next.is_none() {
+            next = Some(self.waiting.pop_front()?).filter(|node| due(node));
+        }
+        if let Some(node) = next {
+            self.share.push_back(now);
+            let silences = self.asked.get(&node).map_or(0, |asked| asked.silences);
+            // Silent until it answers.
+            self.asked.insert(node, Asked { at: now, silences: silences.saturating_add(1) });
+        }
+        next
     }
 
-    /// Notes what a node had; `None` when it had nothing, or nothing that holds.
-    pub(crate) fn note(&mut self, node: HostKey, marker: Option<Marker>) {
-        match marker {
-            // One that is asked once an hour is known to at most an hour's nodes and those that still had one before.
-            Some(marker) if self.found.len() < WAITING_MAX || self.found.contains_key(&node) => {
+    /// Notes what a node had.
+    pub(crate) fn note(&mut self, node: HostKey, outcome: Outcome) {
+        if let (Some(asked), Outcome::Nothing | Outcome::Marked(_)) = (self.asked.get_mut(&node), outcome) {
+            asked.silences = 0;
+        }
+        match outcome {
+            Outcome::Silent => {}
+            Outcome::Nothing => drop(self.found.remove(&node)),
+            Outcome::Marked(marker) if self.found.len() < WAITING_MAX || self.found.contains_key(&node) => {
                 self.found.insert(node, marker);
             }
-            Some(_) => {}
-            None => {
-                self.found.remove(&node);
-            }
+            Outcome::Marked(_) => {}
         }
     }
 
@@ -127,15 +170,19 @@ mod tests {
         let mut asked = BTreeSet::new();
         for minute in 0..180 {
             let now = start + Duration::from_secs(60 * minute);
-            let chosen = survey.choose(now, &OWN, &[]);
-            assert!(chosen.len() <= ASKED_AT_ONCE);
-            for node in chosen {
+            for node in all(&mut survey, now, &[]) {
                 assert!(asked.insert(node), "asked twice");
+                survey.note(node, Outcome::Nothing);
             }
             let hours = usize::try_from(minute / 60).unwrap() + 1;
             assert!(asked.len() <= hours * ASKED_AN_HOUR, "{} in {minute} minutes", asked.len());
         }
         assert_eq!(asked.len(), 3 * ASKED_AN_HOUR);
+    }
+
+    /// Everybody who is asked at once.
+    fn all(survey: &mut Survey, at: Instant, linked: &[HostKey]) -> Vec<HostKey> {
+        core::iter::from_fn(|| survey.next(at, &OWN, linked)).collect()
     }
 
     #[test]
@@ -144,21 +191,43 @@ mod tests {
         let linked = [keys(0..2), vec![OWN]].concat();
         survey.hear_of([keys(1..4), vec![OWN]].concat());
         let now = Instant::now();
-        assert_eq!(survey.choose(now, &OWN, &linked), keys(0..4));
-        assert_eq!(survey.choose(now + ASK_AGAIN / 2, &OWN, &linked), Vec::<HostKey>::new());
-        assert_eq!(survey.choose(now + ASK_AGAIN, &OWN, &linked), keys(0..2));
+        assert_eq!(all(&mut survey, now, &linked), keys(0..4));
+        for node in keys(0..4) {
+            survey.note(node, Outcome::Nothing);
+        }
+        survey.hear_of(keys(1..4));
+        assert_eq!(all(&mut survey, now + ASK_AGAIN / 2, &linked), Vec::<HostKey>::new());
+        assert_eq!(all(&mut survey, now + ASK_AGAIN, &linked), keys(0..2));
+    }
+
+    #[test]
+    fn a_silent_node_is_tried_again_ever_more_rarely_and_keeps_what_it_had() {
+        let mut survey = Survey::default();
+        let linked = keys(0..1);
+        let start = Instant::now();
+        assert_eq!(all(&mut survey, start, &linked), linked);
+        survey.note(linked[0], Outcome::Marked(marker(u64::MAX)));
+        let mut tried = Vec::new();
+        for minute in 0..300 {
+            if !all(&mut survey, start + Duration::from_secs(60 * minute), &linked).is_empty() {
+                tried.push(minute);
+                survey.note(linked[0], Outcome::Silent);
+            }
+        }
+        assert_eq!(tried, [60, 65, 75, 95, 135, 195, 255]);
+        assert_eq!(survey.neighbours(WallMillis(1), &linked)[0].port, Some(7700));
     }
 
     #[test]
     fn neighbours_that_say_so_come_with_port_and_key_until_their_word_runs_out() {
         let mut survey = Survey::default();
         let nodes = keys(0..3);
-        survey.note(nodes[0], Some(marker(10_000_000)));
-        survey.note(nodes[2], Some(marker(20_000_000)));
+        survey.note(nodes[0], Outcome::Marked(marker(10_000_000)));
+        survey.note(nodes[2], Outcome::Marked(marker(20_000_000)));
         let named = |found: &[Neighbour]| found.iter().map(|one| one.port.is_some()).collect::<Vec<_>>();
         assert_eq!(named(&survey.neighbours(WallMillis(1), &nodes[..2])), [true, true, false]);
         assert_eq!(named(&survey.neighbours(WallMillis(15_000_000), &nodes[..2])), [true, false, false]);
-        survey.note(nodes[2], None);
+        survey.note(nodes[2], Outcome::Nothing);
         assert_eq!(named(&survey.neighbours(WallMillis(15_000_000), &nodes[..2])), [false, false]);
         assert_eq!(survey.neighbours(WallMillis(1), &keys(0..5000)).len(), NEIGHBOURS_MAX);
     }

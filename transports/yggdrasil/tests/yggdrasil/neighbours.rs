@@ -108,9 +108,7 @@ async fn direct_peers_are_found_and_asked_and_nobody_else_unless_wanted() {
     assert_eq!(net.asked("debug_remotegetpeers"), Vec::<u8>::new());
 
     net.asked.lock().unwrap().clear();
-    let (host, _) = around(&YggdrasilConfig { discover: true, ..config(server.address()) }).await;
-    // Whom the peers named is asked the next time.
-    let found = host.neighbours().await;
+    let (host, found) = around(&YggdrasilConfig { discover: true, ..config(server.address()) }).await;
     assert_eq!(found, [marked(3, 13), marked(4, 14), marked(5, 15), bare]);
     assert_eq!(net.asked("getnodeinfo"), [2, 3, 4, 5]);
     assert_eq!(net.asked("debug_remotegetpeers"), [2, 3, 4, 5]);
@@ -141,6 +139,7 @@ async fn a_network_of_any_size_costs_an_hours_share() {
     };
     let server = net.serve();
     let (host, _) = around(&YggdrasilConfig { discover: true, ..config(server.address()) }).await;
+    assert_eq!(net.asked("getnodeinfo").len(), 16);
     for _ in 0..10 {
         host.neighbours().await;
     }
