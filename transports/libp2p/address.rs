@@ -3,8 +3,7 @@
 //! A locator is `libp2p:` and a multiaddr. It ends in `/p2p/PEERID` when the PeerId that must answer is known; one that is
 //! nothing but `/p2p/PEERID` is dialled over whatever connection or address the swarm has for it.
 
-use std::net::IpAddr;
-
+use crosscast_stream::address;
 use crosscast_wire::{Locator, PathReason, Scheme};
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
@@ -84,39 +83,13 @@ pub(crate) fn remote(endpoint: &ConnectedPoint) -> Multiaddr {
 }
 
 /// Why a direct connection leads where it does: by what kind of address it is.
-pub(crate) fn reason(address: &Multiaddr) -> PathReason {
-    match address.iter().next() {
-        Some(Protocol::Ip4(v4)) => reason_of_ip(v4.into()),
-        Some(Protocol::Ip6(v6)) => reason_of_ip(v6.into()),
+pub(crate) fn reason(of: &Multiaddr) -> PathReason {
+    match of.iter().next() {
+        Some(Protocol::Ip4(v4)) => address::reason(v4.into()),
+        Some(Protocol::Ip6(v6)) => address::reason(v6.into()),
         Some(Protocol::Dns6(_)) => PathReason::PublicV6,
         // A name says nothing of the network behind it; the public one is the likely one.
         Some(_) | None => PathReason::PublicV4,
-    }
-}
-
-fn reason_of_ip(address: IpAddr) -> PathReason {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            // RFC 6598: the inside of a carrier's network.
-            let shared = a == 100 && b & 0xc0 == 64;
-            if v4.is_loopback() || v4.is_private() || v4.is_link_local() || shared {
-                PathReason::Lan
-            } else {
-                PathReason::PublicV4
-            }
-        }
-        IpAddr::V6(v6) => {
-            let [a, ..] = v6.octets();
-            // Yggdrasil's 200::/7 and cjdns's fc00::/8: the address is made from a key.
-            if a & 0xfe == 0x02 || a == 0xfc {
-                PathReason::Overlay
-            } else if v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() {
-                PathReason::Lan
-            } else {
-                PathReason::PublicV6
-            }
-        }
     }
 }
 

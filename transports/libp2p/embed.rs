@@ -2,14 +2,16 @@
 //!
 //! A dial's task becomes the task of its link; all of them end with the transport's future. Nothing here waits on a peer.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use crosscast_port::{DialError, DialId, ListenError, NetworkReport};
+use crosscast_stream::places::Places;
 use crosscast_stream::{Limits, Timeouts};
 use crosscast_transport::{BoxFuture, Port, PortRequest, Reporter, Transport, TransportError};
 use crosscast_wire::{Locator, NetworkState, Scheme};
 use libp2p::PeerId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::debug;
@@ -30,7 +32,7 @@ pub fn embed(own: PeerId, limits: Limits, timeouts: Timeouts) -> (Behaviour, Emb
     let (to_behaviour, commands) = mpsc::channel(COMMANDS);
     let (to_transport, incoming) = mpsc::channel(INCOMING);
     let behaviour = Behaviour::new(own, commands, to_transport);
-    (behaviour, Embedded { own, limits, timeouts, commands: to_behaviour, incoming })
+    (behaviour, Embedded { own, limits, timeouts, commands: to_behaviour, incoming, lease: None })
 }
 
 /// The transport of a node whose links go through somebody's swarm; made by [`embed`].
@@ -41,7 +43,12 @@ pub struct Embedded {
     timeouts: Timeouts,
     commands: mpsc::Sender<Command>,
     incoming: mpsc::Receiver<Opened>,
+    lease: Option<Lease>,
 }
+
+/// Held by everything that uses the swarm; its owner may end it when nobody does. A swarm that ended earlier would look
+/// to its links like a network that broke.
+pub(crate) type Lease = mpsc::Sender<Infallible>;
 
 /// A request that is not about links, which the owner of the swarm may serve.
 pub(crate) type Meeting = mpsc::Sender<PortRequest>;
@@ -68,6 +75,12 @@ impl Transport for Embedded {
 }
 
 impl Embedded {
+    /// The same for a swarm that lives as long as somebody holds the lease.
+    pub(crate) fn with_lease(mut self, lease: Lease) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
     /// Serves the port until it closes; what is about meeting goes to whoever can do it.
     pub(crate) async fn serve(mut self, mut port: Port, meeting: Option<Meeting>) {
         let mut desk = Desk::new(&self, port.reporter().clone());
@@ -99,29 +112,22 @@ struct Desk {
     commands: mpsc::Sender<Command>,
     links: JoinSet<()>,
     places: Places,
-}
-
-/// Places of the three kinds, each taken for as long as it is held.
-struct Places {
-    links: Arc<Semaphore>,
-    dials: Arc<Semaphore>,
     half_open: Arc<Semaphore>,
-}
-
-fn take(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    Arc::clone(places).try_acquire_owned().ok()
+    lease: Option<Lease>,
 }
 
 impl Desk {
     fn new(of: &Embedded, reporter: Reporter) -> Self {
-        let Limits { links, half_open, dials, .. } = of.limits;
-        let places = Places {
-            links: Arc::new(Semaphore::new(links)),
-            dials: Arc::new(Semaphore::new(dials)),
-            half_open: Arc::new(Semaphore::new(half_open)),
-        };
-        let (own, timeouts, commands) = (of.own, of.timeouts, of.commands.clone());
-        Self { own, timeouts, reporter, commands, links: JoinSet::new(), places }
+        Self {
+            own: of.own,
+            timeouts: of.timeouts,
+            reporter,
+            commands: of.commands.clone(),
+            links: JoinSet::new(),
+            places: Places::new(&of.limits),
+            half_open: Arc::new(Semaphore::new(of.limits.half_open)),
+            lease: of.lease.clone(),
+        }
     }
 
     /// Whether the behaviour takes a command: not when the swarm is gone, or is not polled.
@@ -136,42 +142,35 @@ impl Desk {
     }
 
     fn dial(&mut self, dial: DialId, asked: Locator) {
-        let places = take(&self.places.dials).zip(take(&self.places.links));
-        let (target, (dialling, link)) = match (Target::of(&asked), places) {
-            (None, _) => return self.reporter.dial_failed(dial, DialError::BadLocator),
-            (Some(_), None) => return self.reporter.dial_failed(dial, DialError::Full),
-            (Some(target), Some(places)) => (target, places),
+        let Some(target) = Target::of(&asked) else {
+            return self.reporter.dial_failed(dial, DialError::BadLocator);
         };
+        let Some(dialling) = self.places.for_dial(dial, &self.reporter) else { return };
         let (answer, opened) = oneshot::channel();
         if !self.command(Command::Open { target, answer }) {
             return self.reporter.dial_failed(dial, DialError::Unreachable);
         }
-        let (own, timeouts, reporter) = (self.own, self.timeouts, self.reporter.clone());
+        let (own, timeouts, reporter, lease) = (self.own, self.timeouts, self.reporter.clone(), self.lease.clone());
         self.links.spawn(async move {
-            let ready = async {
+            let attempt = async {
                 let opened = timeout(timeouts.connect, opened).await.map_err(|_| DialError::Timeout)?;
                 Ready::make(own, opened.map_err(|_| DialError::Unreachable)??, timeouts).await
             };
-            match Box::pin(ready).await {
-                Ok(ready) => {
-                    drop(dialling);
-                    Box::pin(ready.run(Some((dial, asked)), &reporter, timeouts)).await;
-                }
-                Err(error) => {
-                    debug!(locator = %asked, ?error, "dial failed");
-                    reporter.dial_failed(dial, error);
-                }
+            if let Some((ready, place)) = Box::pin(dialling.end(attempt, &asked, &reporter)).await {
+                Box::pin(ready.run(Some((dial, asked)), &reporter, timeouts)).await;
+                drop(place);
             }
-            drop(link);
+            drop(lease);
         });
     }
 
     fn admit(&mut self, opened: Opened) {
-        let Some((half_open, link)) = take(&self.places.half_open).zip(take(&self.places.links)) else {
+        let half_open = Arc::clone(&self.half_open).try_acquire_owned().ok();
+        let Some((half_open, place)) = half_open.zip(self.places.for_link()) else {
             debug!(peer = %opened.peer, "no place for a stream that came");
             return;
         };
-        let (own, timeouts, reporter) = (self.own, self.timeouts, self.reporter.clone());
+        let (own, timeouts, reporter, lease) = (self.own, self.timeouts, self.reporter.clone(), self.lease.clone());
         self.links.spawn(async move {
             let peer = opened.peer;
             match Box::pin(Ready::make(own, opened, timeouts)).await {
@@ -181,7 +180,7 @@ impl Desk {
                 }
                 Err(error) => debug!(%peer, ?error, "a stream that came did not become a link"),
             }
-            drop(link);
+            drop((place, lease));
         });
     }
 }

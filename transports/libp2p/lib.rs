@@ -12,6 +12,7 @@ mod config;
 mod connections;
 mod duplex;
 mod embed;
+mod ending;
 mod error;
 mod found;
 pub mod handler;
@@ -21,7 +22,6 @@ mod limits;
 mod link;
 mod listening;
 mod opened;
-mod pump;
 mod sidecar;
 
 use libp2p::StreamProtocol;

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use crosscast_port::{DialError, DialId, LinkTraits, LinkUp, Role};
-use crosscast_stream::Timeouts;
+use crosscast_stream::{Timeouts, link};
 use crosscast_transport::Reporter;
 use crosscast_wire::{Locator, PathKind, Scheme};
 use libp2p::PeerId;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::address::locator;
 use crate::duplex::Duplex;
+use crate::ending::Ending;
 use crate::limits::NONCE_LEN;
 use crate::opened::Opened;
 
@@ -33,7 +34,7 @@ impl Ready {
     /// # Errors
     /// When the other side does not send its own in time.
     pub(crate) async fn make(own: PeerId, opened: Opened, timeouts: Timeouts) -> Result<Self, DialError> {
-        let mut duplex = Duplex::new(opened.placed.stream);
+        let mut duplex = Duplex(opened.placed.stream);
         let exchanged = timeout(timeouts.handshake, exchange(&mut duplex)).await;
         let (ours, theirs) = exchanged.map_err(|_| DialError::Timeout)?.ok_or(DialError::Handshake)?;
         let binding = match opened.role {
@@ -63,7 +64,7 @@ impl Ready {
         }
         let port = reporter.open_link();
         port.up(self.up);
-        crate::pump::run(port, self.duplex, timeouts).await;
+        link::run(port, self.duplex, Ending::default(), timeouts).await;
         drop(self.place);
     }
 }

@@ -4,7 +4,8 @@
 //! dialled. A wildcard becomes the addresses that it stands for.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use crosscast_port::ListenError;
 use crosscast_transport::Reporter;
@@ -111,7 +112,7 @@ impl Listening {
     }
 
     /// A listener is gone, and its addresses with it.
-    pub(crate) fn closed(&mut self, listener: ListenerId, reason: Result<(), &std::io::Error>) {
+    pub(crate) fn closed(&mut self, listener: ListenerId, reason: Result<(), &io::Error>) {
         self.forget(|id, _| id == Some(listener));
         if let Some(asked) = self.asked.remove(&listener)
             && !asked.answered
@@ -138,10 +139,8 @@ impl Listening {
 /// The address to listen on.
 fn listen_address(asked: &Locator, own: PeerId) -> Result<Multiaddr, ListenError> {
     let mut address: Multiaddr = asked.address().parse().map_err(|_| ListenError::BadLocator)?;
-    if let Some(socket) = tcp_socket(&address) {
-        // The library shares ports between listeners, as hole punching needs; so it would not mind another program's.
-        TcpListener::bind(socket).map_err(|error| listen_io_error(&error))?;
-    }
+    // The library shares ports between sockets, as hole punching needs; so it would not mind another program's.
+    probe(&address).map_err(|error| listen_io_error(&error))?;
     match last_peer(&address) {
         // An own address with the own name on it, as it was reported before.
         Some(peer) if peer == own => drop(address.pop()),
@@ -151,16 +150,17 @@ fn listen_address(asked: &Locator, own: PeerId) -> Result<Multiaddr, ListenError
     Ok(address)
 }
 
-/// The socket address that a TCP listener would bind.
-fn tcp_socket(address: &Multiaddr) -> Option<SocketAddr> {
+/// Binds a port that is named, and lets it go again.
+fn probe(address: &Multiaddr) -> io::Result<()> {
     let mut parts = address.iter();
-    let ip = match parts.next()? {
-        Protocol::Ip4(v4) => v4.into(),
-        Protocol::Ip6(v6) => v6.into(),
-        _ => return None,
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(v4)) => v4.into(),
+        Some(Protocol::Ip6(v6)) => v6.into(),
+        Some(_) | None => return Ok(()),
     };
-    match parts.next()? {
-        Protocol::Tcp(port) if port != 0 => Some(SocketAddr::new(ip, port)),
-        _ => None,
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind(SocketAddr::new(ip, port)).map(drop),
+        Some(Protocol::Udp(port)) if port != 0 => UdpSocket::bind(SocketAddr::new(ip, port)).map(drop),
+        Some(_) | None => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ use crosscast_wire::Scheme;
 use futures_util::StreamExt as _;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
+use tokio::sync::mpsc;
 
 use crate::config::Libp2pConfig;
 use crate::embed::embed;
@@ -44,15 +45,23 @@ impl Transport for Libp2p {
     fn run(self: Box<Self>, port: Port) -> BoxFuture<'static, Result<(), TransportError>> {
         Box::pin(async move {
             let own = self.peer_id();
+            let (lease, mut unused) = mpsc::channel(1);
             let (behaviour, transport) = embed(own, self.config.limits, self.config.timeouts);
+            let transport = transport.with_lease(lease);
             let mut swarm = swarm::build(&self.config, &self.keypair, behaviour)?;
             for address in self.config.listen {
                 swarm.listen_on(address).map_err(|error| TransportError::System(error.to_string()))?;
             }
-            tokio::select! {
-                () = Box::pin(transport.serve(port, None)) => Ok(()),
-                () = async { while swarm.next().await.is_some() {} } => Ok(()),
-            }
+            let swarm = tokio::spawn(async move {
+                tokio::select! {
+                    _ = unused.recv() => {}
+                    () = async { while swarm.next().await.is_some() {} } => {}
+                }
+            });
+            transport.serve(port, None).await;
+            // Its listeners are to be gone when this returns.
+            let _ = swarm.await;
+            Ok(())
         })
     }
 }
