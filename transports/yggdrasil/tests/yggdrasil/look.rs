@@ -1,6 +1,9 @@
 //! What a look finds at recorded and invented daemons.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use crosscast_hosts::yggdrasil::{AdminServer, At, Recording};
 use crosscast_stream::overlay::{Host as _, Ownership};
@@ -75,22 +78,46 @@ async fn a_daemon_that_names_a_strangers_address_is_garbled() {
 }
 
 #[tokio::test]
-async fn a_socket_that_is_not_there_one_that_nobody_serves_and_one_that_is_denied_are_told_apart() {
+async fn a_socket_that_is_not_there_and_one_that_nobody_serves_are_told_apart() {
     let folder = Folder::new();
     let path = folder.at("admin.sock");
     let host = YggdrasilHost::new(&config(path.to_str().unwrap()));
     assert_eq!(host.look().await.reason, Some(NetworkReason::NoAdmin));
-    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    drop(UnixListener::bind(&path).unwrap());
     assert_eq!(host.look().await.reason, Some(NetworkReason::HostUnreachable));
+}
+
+/// Root is denied nothing, so as root this runs itself once more as somebody else.
+#[tokio::test]
+async fn a_socket_that_is_denied_names_the_group_it_is_for() {
+    let folder = Folder::new();
+    let path = folder.at("admin.sock");
+    drop(UnixListener::bind(&path).unwrap());
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
-    let seen = host.look().await;
-    if seen.reason == Some(NetworkReason::HostUnreachable) {
-        println!("skipped: root is denied nothing");
+    let seen = YggdrasilHost::new(&config(path.to_str().unwrap())).look().await;
+    if seen.reason == Some(NetworkReason::AdminDenied) || std::env::var_os(AS_NOBODY).is_some() {
+        assert_eq!(seen.reason, Some(NetworkReason::AdminDenied), "{}", seen.detail);
+        assert!(seen.detail.contains("it is for the group "), "{}", seen.detail);
         return;
     }
-    assert_eq!(seen.reason, Some(NetworkReason::AdminDenied));
-    assert!(seen.detail.contains("it is for the group "), "{}", seen.detail);
+    let itself = ["--exact", "look::a_socket_that_is_denied_names_the_group_it_is_for"];
+    let again = Command::new(std::env::current_exe().unwrap())
+        .args(itself)
+        .env(AS_NOBODY, "1")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output();
+    match again {
+        Ok(done) => assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout)),
+        Err(error) => println!("skipped: another user may not run this test: {error}"),
+    }
 }
+
+/// Whom every system has.
+const NOBODY: u32 = 65534;
+
+/// Says to the test that it is run as nobody.
+const AS_NOBODY: &str = "CROSSCAST_TEST_AS_NOBODY";
 
 #[tokio::test]
 async fn a_daemon_that_went_is_awaited_and_found_again() {

@@ -1,16 +1,18 @@
 //! Whom a look around finds, and whom it asks for that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crosscast_hosts::yggdrasil::{AdminServer, At, Recording};
+use crosscast_port::Report;
 use crosscast_stream::overlay::{Host as _, HostKey, Neighbour};
-use crosscast_wire::WallMillis;
-use crosscast_yggdrasil::{YggdrasilConfig, YggdrasilHost, address_of, node_info};
+use crosscast_transport::PortDriver;
+use crosscast_wire::{PeerFault, Scheme, WallMillis};
+use crosscast_yggdrasil::{YggdrasilConfig, YggdrasilHost, address_of, node_info, transport};
 use serde_json::{Value, json};
 
-use super::{config, node_id, secret};
+use super::{config, node_id, on_lo, secret};
 
 pub(super) fn in_an_hour() -> WallMillis {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + Duration::from_secs(3600);
@@ -127,6 +129,48 @@ async fn a_marker_that_was_made_for_another_node_leads_nowhere() {
     let (_, found) = around(&config(server.address())).await;
     assert_eq!(found.iter().filter(|one| one.node == Some(node_id(13))).count(), 1);
     assert!(found.contains(&Neighbour { address: address(2), port: None, node: None }));
+}
+
+#[tokio::test]
+async fn the_node_is_told_of_found_neighbours_and_of_markers_that_do_not_hold_by_name() {
+    if !on_lo(address(1)) {
+        return;
+    }
+    let forged = |number| {
+        let mut info = marker(13, number, 7703);
+        info["crosscast"]["port"] = json!(7704);
+        info
+    };
+    let ended: Value =
+        serde_json::from_str(&node_info(&secret(13), &key(5), 7705, WallMillis(1_700_000_000_000))).unwrap();
+    let net = Invented {
+        linked: vec![2, 3, 4, 5],
+        info: [(2, marker(12, 2, 7702)), (3, marker(12, 2, 7702)), (4, forged(4)), (5, ended)].into(),
+        ..Invented::default()
+    };
+    let server = net.serve();
+    let transport = transport(YggdrasilConfig { port: 0, ..config(server.address()) }).unwrap();
+    let mut driver = PortDriver::new();
+    let task = tokio::spawn(transport.run(driver.attach(Scheme::Ygg)));
+    let (mut found, mut refused) = (BTreeSet::new(), BTreeSet::new());
+    while found.len() < 4 || refused.len() < 3 {
+        let mut batch = Vec::new();
+        tokio::time::timeout(Duration::from_secs(30), driver.recv(&mut batch)).await.expect("reports in time");
+        for report in batch {
+            if let Report::Found { locator } = report {
+                found.insert(locator.to_string());
+            } else if let Report::Refused { from, fault, .. } = report {
+                refused.insert((from.to_string(), fault));
+            }
+        }
+    }
+    let at = |number: u8, port: u16| format!("ygg://[{}]:{port}", address(number));
+    let bare = [3, 4, 5].map(|number| at(number, 7700));
+    let marked = format!("{}#{}", at(2, 7702), node_id(12));
+    assert_eq!(found, [vec![marked], bare.to_vec()].concat().into_iter().collect());
+    let faults = [PeerFault::AttestationForeign, PeerFault::AttestationForged, PeerFault::AttestationExpired];
+    assert_eq!(refused, (3..).map(|number| at(number, 0)).zip(faults).collect());
+    task.abort();
 }
 
 #[tokio::test]
