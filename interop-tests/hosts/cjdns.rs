@@ -320,13 +320,26 @@ impl Hostile {
     /// Starts one on a free loopback port.
     #[must_use]
     pub fn start(self) -> Server {
-        self.start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+        self.start_as(&Identity::default())
+    }
+
+    /// Starts one that is, where it is a node at all, this one instead of the recorded one.
+    #[must_use]
+    pub fn start_as(self, identity: &Identity) -> Server {
+        self.start_as_at(identity, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     /// Starts one at a place of the caller's choice.
     #[must_use]
     pub fn start_at(self, address: SocketAddr) -> Server {
-        let exchanges = Exchange::all();
+        self.start_as_at(&Identity::default(), address)
+    }
+
+    fn start_as_at(self, identity: &Identity, address: SocketAddr) -> Server {
+        let mut exchanges = Exchange::all();
+        for exchange in &mut exchanges {
+            exchange.reply = identity.speak(&exchange.reply);
+        }
         Server::start_at(address, move |request| self.answer(request, &exchanges))
     }
 

@@ -1,30 +1,18 @@
 //! Every call, asked of the recorded node.
 
 use std::net::Ipv6Addr;
+use std::sync::Mutex;
 
 use crosscast_cjdns::address::{NodeAddr, Path, address_of, key_text, parse_key};
 use crosscast_cjdns::admin::{Admin, PeerState};
-use crosscast_cjdns::{CjdnsConfig, CjdnsError, NodeSignature, Password, sign};
-use crosscast_hosts::cjdns::{KEY, PASSWORD, Replay, Server};
-use crosscast_wire::NodeId;
+use crosscast_cjdns::{CjdnsError, NodeSignature, sign};
+use crosscast_hosts::cjdns::{Answer, Identity, KEY, PASSWORD, Replay, Server};
 
-pub(crate) const N0: &str = "fc01:e84:9af2:8f9:7139:84bb:192e:95be";
-pub(crate) const N1: &str = "fcb8:80f2:4593:6494:48e:3fea:9f65:4b7d";
-pub(crate) const N2: &str = "fc3c:263a:2904:d7ba:5086:6ab:3d8:d815";
+use crate::{N0, N1, N2, address, config};
+
 const N2_KEY: &str = "kmq1fkr0nqbunt5wu6s4rf3k1074nufzz25dl492qur8x4s29bz0.k";
 /// What was signed while recording.
 const MESSAGE: &str = "a1fafd4eb6a80bafebea149ef2f935eaf5f3b27b8924b3aeb34262ddf9176215";
-
-pub(crate) fn address(text: &str) -> Ipv6Addr {
-    text.parse().unwrap()
-}
-
-pub(crate) fn config(server: &Server, password: Option<&str>) -> CjdnsConfig {
-    let mut config = CjdnsConfig::new(NodeId::new([1; 32]));
-    config.admin = server.address;
-    config.password = password.map(|password| Password::new(password.to_owned()).unwrap());
-    config
-}
 
 async fn admin(server: &Server) -> Admin {
     Admin::of(&config(server, Some(PASSWORD))).await.unwrap()
@@ -100,8 +88,8 @@ async fn the_node_signs_and_the_signature_leads_back_to_it() {
 #[tokio::test]
 async fn a_signature_of_another_node_is_not_taken_for_the_host_node_s() {
     // The same replies, but the node says that it is n2.
-    let identity = (N2_KEY.to_owned(), "fc3c:263a:2904:d7ba:5086:06ab:03d8:d815".to_owned());
-    let server = Replay { identity: Some(identity), ..Replay::default() }.start();
+    let address = "fc3c:263a:2904:d7ba:5086:06ab:03d8:d815".to_owned();
+    let server = Replay { identity: Identity { key: N2_KEY.to_owned(), address }, ..Replay::default() }.start();
     assert_eq!(sign(&config(&server, Some(PASSWORD)), MESSAGE).await, Err(CjdnsError::Forged));
 }
 
@@ -134,10 +122,6 @@ async fn an_expired_cookie_is_not_taken_for_a_wrong_password() {
 
 #[tokio::test]
 async fn a_lost_datagram_is_sent_again_under_the_same_txid() {
-    use std::sync::Mutex;
-
-    use crosscast_hosts::cjdns::Answer;
-
     let first: Mutex<Option<Vec<u8>>> = Mutex::new(None);
     let server = Server::start(move |request| {
         let mut first = first.lock().unwrap();

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use crosscast_cjdns::admin::Admin;
 use crosscast_cjdns::{CjdnsError, CjdnsHost, sign};
-use crosscast_hosts::cjdns::{Hostile, PASSWORD, Replay, Server};
+use crosscast_hosts::cjdns::{Hostile, Identity, PASSWORD, Replay, Server};
 use crosscast_stream::overlay::{Host as _, Sighting};
 use crosscast_wire::{NetworkReason, NetworkState};
 use tokio::task::JoinSet;
 
-use crate::calls::{address, config};
+use crate::{address, config};
 
 /// A look may take ten seconds; the rest is for a busy machine.
 const LOOK: Duration = Duration::from_secs(12);
@@ -128,11 +128,11 @@ async fn nobody_at_the_port_is_no_admin_and_known_at_once() {
 #[tokio::test]
 async fn a_node_whose_address_does_not_follow_from_its_key_is_not_believed() {
     let of_another = "fcb8:80f2:4593:6494:048e:3fea:9f65:4b7d".to_owned();
-    let identity = (crosscast_hosts::cjdns::KEY.to_owned(), of_another);
-    let server = Replay { identity: Some(identity), ..Replay::default() }.start();
+    let identity = Identity { address: of_another, ..Identity::default() };
+    let server = Replay { identity, ..Replay::default() }.start();
     let seen = look(&server).await;
     assert_eq!(seen.reason, Some(NetworkReason::AdminGarbled));
-    assert!(seen.address != Some(address(crate::calls::N1)) && seen.key.is_none());
+    assert!(seen.address != Some(address(crate::N1)) && seen.key.is_none());
 }
 
 #[tokio::test]
@@ -141,4 +141,19 @@ async fn a_node_elsewhere_is_told_from_one_without_an_interface() {
     let seen = look(&server).await;
     assert_eq!((seen.state, seen.reason), (NetworkState::Down, Some(NetworkReason::NoInterface)));
     assert_eq!(seen.address, None);
+}
+
+#[tokio::test]
+async fn a_flood_takes_no_more_memory_than_it_may_have_bytes() {
+    if std::env::var_os("NEXTEST").is_none() {
+        println!("skipped: memory is measured in a process of its own, as cargo-nextest gives it");
+        return;
+    }
+    for kind in [Hostile::FloodOfOthers, Hostile::LongPages, Hostile::Deep] {
+        let server = kind.start();
+        let _profiler = dhat::Profiler::builder().testing().build();
+        look(&server).await;
+        let most = dhat::HeapStats::get().max_bytes;
+        assert!(most < 1024 * 1024, "{kind:?}: {most} bytes");
+    }
 }
