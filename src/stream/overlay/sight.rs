@@ -92,13 +92,14 @@ pub(super) async fn first_look(sight: &mut Sight) -> Option<Sighting> {
 
 /// Tells the node how the network stands, until dropped.
 pub(super) async fn keep_reporting(scheme: Scheme, mut sight: Sight, mut own_port: OwnPort, reporter: Reporter) {
-    let mut last = None;
+    let mut last = report(scheme, None, PortState::Waiting);
+    reporter.network(last.clone());
     loop {
         let report = report(scheme, sight.borrow_and_update().as_ref(), *own_port.borrow_and_update());
-        if last.as_ref() != Some(&report) {
+        if last != report {
             info!(%scheme, state = %report.state, reason = report.reason.map(NetworkReason::word), "network");
             reporter.network(report.clone());
-            last = Some(report);
+            last = report;
         }
         let changed = tokio::select! {
             changed = sight.changed() => changed,
