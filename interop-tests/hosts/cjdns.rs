@@ -153,11 +153,11 @@ impl Request {
         gist
     }
 
-    /// Whether its hash shows that it knows the recorded password: none of what is sent without one does.
-    fn knows_password(&self) -> Option<bool> {
+    /// Whether its hash shows that it knows the password; nothing is shown by a request without one.
+    fn knows(&self, password: &str) -> Option<bool> {
         let field = |key: &[u8]| self.entries.get(key).and_then(|value| string(value)).map(|(text, _)| text);
         let (hash, cookie) = (field(b"hash")?, field(b"cookie")?);
-        let first = Sha256::new().chain_update(PASSWORD).chain_update(cookie).finalize();
+        let first = Sha256::new().chain_update(password).chain_update(cookie).finalize();
         let before = replace(&self.bytes, hash, hex(&first).as_bytes());
         Some(cookie == recorded_cookie() && hash == hex(&Sha256::digest(before)).as_bytes())
     }
@@ -189,14 +189,23 @@ impl Identity {
 }
 
 /// How a replaying server differs from the recorded node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Replay {
     /// Who it is.
     pub identity: Identity,
+    /// Its admin password.
+    pub password: &'static str,
     /// Whether the page of peers past the last is given for the first.
     pub without_peers: bool,
     /// How many authenticated calls are answered as those with an expired cookie were.
     pub expired_cookies: usize,
+}
+
+impl Default for Replay {
+    /// In nothing.
+    fn default() -> Self {
+        Self { identity: Identity::default(), password: PASSWORD, without_peers: false, expired_cookies: 0 }
+    }
 }
 
 impl Replay {
@@ -207,7 +216,7 @@ impl Replay {
         let expired = AtomicUsize::new(self.expired_cookies);
         Server::start(move |request| {
             let is_expired = || expired.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-            let name = match request.knows_password() {
+            let name = match request.knows(self.password) {
                 Some(true) if is_expired().is_ok() => Some("auth-cookie-expired"),
                 Some(false) => Some("auth-wrong-password"),
                 Some(true) | None => None,
@@ -373,7 +382,7 @@ impl Hostile {
             Self::EmptyFlood => vec![Answer { datagram: Vec::new(), times: 100_000 }],
             Self::EndlessPages => self.page(request, "").unwrap_or_else(|| recorded(request, exchanges)),
             Self::LongPages => self.page(request, &junk()).unwrap_or_else(|| recorded(request, exchanges)),
-            Self::NoPasswordIsRight => match request.knows_password() {
+            Self::NoPasswordIsRight => match request.knows(PASSWORD) {
                 Some(_) => vec![Answer::once(request.reply("5:error12:Auth failed."))],
                 None => recorded(request, exchanges),
             },

@@ -81,6 +81,11 @@ impl Password {
         Self::new(line.strip_suffix('\r').unwrap_or(line).to_owned())
     }
 
+    /// What cjdns writes into a new configuration, and takes for the wish to have none.
+    pub(crate) fn of_generated_configuration() -> Self {
+        Self(Zeroizing::new("NONE".to_owned()))
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

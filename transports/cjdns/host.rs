@@ -138,18 +138,19 @@ async fn trouble(admin: &mut Admin) -> Option<Trouble> {
 /// Nodes beyond the direct peers: who talks with this one, whom it knows, and whom some of those know. What is not told
 /// is left out.
 async fn find_others(admin: &mut Admin, discovery: &Mutex<Discovery>) -> Vec<Ipv6Addr> {
+    let handles = admin.session_handles().await;
+    // Who may not list sessions may not ask others either.
+    let is_let_in = handles.is_ok();
     let mut found: Vec<NodeAddr> = Vec::new();
-    for handle in admin.session_handles().await.unwrap_or_default().into_iter().take(SESSIONS_MAX) {
+    for handle in handles.unwrap_or_default().into_iter().take(SESSIONS_MAX) {
         found.extend(admin.session(handle).await.ok().flatten().map(|session| session.node));
     }
     let mut known = admin.known_nodes().await.map(|listed| listed.items).unwrap_or_default();
-    // Its own path is 1: who asks itself learns what it knows.
+    // Whom it knows itself was just asked.
     known.retain(|node| node.path != Path::SELF);
-    if admin.has_password() {
-        let paths = lock(discovery).pick_to_ask(&known);
-        for path in paths {
-            known.extend(admin.peers_of(path).await.unwrap_or_default());
-        }
+    let paths = if is_let_in { lock(discovery).pick_to_ask(&known) } else { Vec::new() };
+    for path in paths {
+        known.extend(admin.peers_of(path).await.unwrap_or_default());
     }
     found.extend(known);
     found.into_iter().map(|node| node.address).collect()

@@ -53,14 +53,11 @@ impl fmt::Display for NodeSignature {
 /// and is by the key that the node's address is made of.
 ///
 /// # Errors
-/// [`CjdnsError::Argument`] for any other message, [`CjdnsError::NoPassword`] without one, [`CjdnsError::Forged`] when
+/// [`CjdnsError::Argument`] for any other message, [`CjdnsError::NoPassword`] where one is needed, [`CjdnsError::Forged`] when
 /// what comes back is not the node's signature, and what else came instead of it.
 pub async fn sign(config: &CjdnsConfig, message: &str) -> Result<([u8; 32], [u8; 64]), CjdnsError> {
     if message.len() > SIGNED_MAX {
         return Err(CjdnsError::Argument);
-    }
-    if config.password.is_none() {
-        return Err(CjdnsError::NoPassword);
     }
     let mut admin = Admin::of(config).await?;
     let node = admin.node_info().await?;

@@ -2,7 +2,8 @@
 //!
 //! An [`Admin`] is one look at the host node: together its calls take at most ten seconds and 1 MiB, whatever answers.
 //! Calls are typed and ask for what is used here only; what a reply holds besides is not read. An attempt to
-//! authenticate lets whoever answers test guesses at the password, so it is made only where a call needs it.
+//! authenticate lets whoever answers test guesses at the password, so it is made only where a call needs it. Where none
+//! was given, that of cjdns's generated configuration is tried, with which cjdns lets everyone in.
 
 mod exchange;
 mod message;
@@ -58,7 +59,7 @@ impl Admin {
         Self::open(config.admin, config.password.clone()).await
     }
 
-    /// Whether it has a password to authenticate with.
+    /// Whether it was given a password to authenticate with.
     #[must_use]
     pub const fn has_password(&self) -> bool {
         self.password.is_some()
@@ -79,7 +80,7 @@ impl Admin {
     /// Asks whether the password is right.
     ///
     /// # Errors
-    /// [`CjdnsError::WrongPassword`] when it is not, [`CjdnsError::NoPassword`] without one.
+    /// [`CjdnsError::WrongPassword`] when it is not, [`CjdnsError::NoPassword`] when none was given and one is needed.
     pub async fn check_password(&mut self) -> Result<(), CjdnsError> {
         // The cheapest call that nobody may make without it.
         self.authenticated(Call::new("Core_pid", &[]), Patience::LOCAL, |_| Ok(())).await
@@ -204,7 +205,7 @@ impl Admin {
         patience: Patience,
         read: impl Fn(&Dict<'_>) -> Result<T, CjdnsError>,
     ) -> Result<T, CjdnsError> {
-        let password = self.password.clone().ok_or(CjdnsError::NoPassword)?;
+        let password = self.password.clone().unwrap_or_else(Password::of_generated_configuration);
         let mut asked_before = false;
         loop {
             let cookie = self.call(Call::new("cookie", &[]), Cookie::of).await?;
@@ -214,6 +215,7 @@ impl Admin {
             match self.exchange.ask(&request, &txid, patience, read).await {
                 // A cookie that grew old while the machine was busy is refused in the words of a wrong password.
                 Err(CjdnsError::WrongPassword) if !asked_before => asked_before = true,
+                Err(CjdnsError::WrongPassword) if self.password.is_none() => return Err(CjdnsError::NoPassword),
                 outcome => return outcome,
             }
         }

@@ -100,8 +100,15 @@ async fn what_cannot_be_signed_is_not_sent() {
     for message in [&format!("{MESSAGE}0"), "", "caf\u{e9}", "a\0b"] {
         assert_eq!(sign(&config_with, message).await, Err(CjdnsError::Argument), "{message:?}");
     }
-    assert_eq!(sign(&config(&server, None), MESSAGE).await, Err(CjdnsError::NoPassword));
     assert!(!server.asked().contains(&"Sign_sign".to_owned()));
+}
+
+#[tokio::test]
+async fn without_a_password_the_one_of_a_generated_configuration_is_tried() {
+    let server = Replay::default().start();
+    assert_eq!(sign(&config(&server, None), MESSAGE).await, Err(CjdnsError::NoPassword));
+    let server = Replay { password: "NONE", ..Replay::default() }.start();
+    assert!(sign(&config(&server, None), MESSAGE).await.is_ok());
 }
 
 #[tokio::test]

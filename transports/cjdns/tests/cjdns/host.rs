@@ -46,7 +46,7 @@ async fn without_a_password_the_node_store_is_still_read() {
     let mut config = config(&server, None);
     config.discover = true;
     assert_eq!(CjdnsHost::new(&config).neighbours().await, [at(N1), at(N2)]);
-    assert!(!server.asked().iter().any(|function| function == "cookie" || function == "RouterModule_getPeers"));
+    assert!(!server.asked().iter().any(|function| function == "RouterModule_getPeers"));
 }
 
 #[test]
