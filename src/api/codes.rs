@@ -196,6 +196,10 @@ codes! {
     Unsupported = "unsupported" 501 Failed,
         "This version does not have that yet.",
         "Leave the option out, or use a newer version.";
+    /// This build was made without it.
+    NotBuilt = "not_built" 501 Usage,
+        "This program was built without what was asked for.",
+        "Build it with the feature that the cause names: `cargo build --release --features NAME`.";
     /// The store does not take writes.
     StoreFailed = "store_failed" 507 Failed,
         "The store under the home folder could not be written or read.",
@@ -240,6 +244,10 @@ codes! {
     KeyFile = "key_file" 400 Failed,
         "The identity file does not hold a key.",
         "Restore it from a backup; `crosscast init` in another folder makes a new identity.";
+    /// A host node's key cannot be had.
+    HostKey = "host_key" 400 Failed,
+        "The key of the host node could not be read from its configuration.",
+        "Run it as a user who may read that file (root, or a member of the group that owns it), and name it with `--config`.";
     /// A listener could not be made.
     ListenFailed = "listen_failed" 500 Failed,
         "The daemon cannot listen where config.toml says.",

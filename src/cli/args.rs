@@ -2,12 +2,16 @@
 
 mod group;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use group::{CreateArgs, GrantArgs, GroupVerb, InviteArgs, PolicyArg};
+
+/// Where Debian's package keeps the daemon's configuration.
+const YGGDRASIL_CONFIG: &str = "/etc/yggdrasil/yggdrasil.conf";
 
 /// Publish/subscribe (pub/sub) groups that span the peer-to-peer networks a machine already has.
 #[derive(Debug, Parser)]
@@ -63,7 +67,7 @@ pub(crate) enum Verb {
     Serve(ServeArgs),
     /// List what was sent to this node
     Inbox(InboxArgs),
-    /// Show, export, import or replace this node's key
+    /// Show, export, import or replace this node's key; bind it to the keys of other networks
     #[command(subcommand)]
     Key(KeyVerb),
     /// Check or show the configuration
@@ -259,6 +263,43 @@ pub(crate) enum KeyVerb {
     },
     /// Replace the key by a new one, and say with both that it takes the old one's place; the old key file is kept
     Rotate,
+    /// Have a running node of another network sign that it belongs to this node, for peers to see; holds for a year
+    #[command(subcommand)]
+    Attest(AttestVerb),
+    /// Print what to put into a daemon's NodeInfo, so that others find this node
+    #[command(subcommand)]
+    Nodeinfo(NodeinfoVerb),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AttestVerb {
+    /// By the key in the daemon's configuration, which has to be readable
+    Yggdrasil {
+        /// The daemon's configuration
+        #[arg(long, value_name = "FILE", default_value = YGGDRASIL_CONFIG)]
+        config: PathBuf,
+    },
+    /// By its admin interface, which wants the password
+    Cjdns {
+        /// A file with the admin password; otherwise as configured, otherwise .cjdnsadmin
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Where the admin interface is; otherwise as configured, otherwise .cjdnsadmin, otherwise 127.0.0.1:11234
+        #[arg(long, value_name = "ADDRESS")]
+        admin: Option<SocketAddr>,
+    },
+    /// List the attestations of this node, and whether they hold
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeinfoVerb {
+    /// For a Yggdrasil daemon, by its configuration, which has to be readable
+    Yggdrasil {
+        /// The daemon's configuration
+        #[arg(long, value_name = "FILE", default_value = YGGDRASIL_CONFIG)]
+        config: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,9 +8,9 @@ use crosscast::{Home, Identity, WallMillis, rotate};
 use crosscast_api::{ApiError, Code};
 use serde::Serialize;
 
-use crate::Context;
 use crate::args::KeyVerb;
 use crate::failure::Failure;
+use crate::{Context, attest};
 
 #[derive(Debug, Serialize)]
 struct Shown {
@@ -35,6 +35,8 @@ pub(crate) fn key(home: &Home, verb: &KeyVerb, context: &mut Context) -> Result<
         KeyVerb::Export { file } => export(home, file, context),
         KeyVerb::Import { file } => import(home, file, context),
         KeyVerb::Rotate => replace(home, context),
+        KeyVerb::Attest(verb) => attest::attest(home, verb, context),
+        KeyVerb::Nodeinfo(verb) => attest::node_info(home, verb, context),
     }
 }
 

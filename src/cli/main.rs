@@ -5,6 +5,7 @@
 //! next step (`failure.rs`).
 
 mod args;
+mod attest;
 mod client;
 mod config;
 mod demo;

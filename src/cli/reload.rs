@@ -150,7 +150,9 @@ impl Reloader {
     }
 
     async fn apply_attach(&mut self, wanted: &Settings, node: &Node, outcome: &mut Outcome) {
-        let (gone, new) = differences(&wings::dialled(&self.settings), &wings::dialled(wanted));
+        // Both were checked when they were read, so they can be named.
+        let dialled = |settings| wings::dialled(settings).unwrap_or_default();
+        let (gone, new) = differences(&dialled(&self.settings), &dialled(wanted));
         let mut any = false;
         for locator in gone {
             match node.detach(&locator).await {

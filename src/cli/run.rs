@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use crate::args::RunArgs;
 use crate::failure::Failure;
 use crate::reload::{LogSwitch, Reloader};
+use crate::wings::Site;
 use crate::{config, notify, wings};
 
 /// Threads that run tasks. 2: one for the node, one for everything else; signing and storing have their own.
@@ -34,7 +35,7 @@ pub(crate) fn run(home: &Home, args: &RunArgs) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("the runtime", &error))?;
-    let transports = wings::transports(home, &settings, &identity)?;
+    let transports = wings::transports(&Site { home, settings: &settings, identity: &identity })?;
     drop(identity);
     let done = runtime.block_on(Box::pin(daemon(home, settings, transports, log, args.until_stdin_ends)));
     // What is left are connections whose callers do not read; they end with the process.
@@ -112,7 +113,7 @@ async fn start(
     for locator in &settings.listen {
         builder = builder.listen(&locator.to_string());
     }
-    for locator in wings::dialled(settings) {
+    for locator in wings::dialled(settings)? {
         builder = builder.attach(&locator.to_string());
     }
     Ok(Box::pin(builder.start()).await.map_err(ApiError::from)?)

@@ -36,7 +36,7 @@ pub use crosscast_port::{DialError, ListenError, LogPos, StoreError};
 pub use crosscast_store::{MemoryStore, Store};
 pub use crosscast_transport::{Transport, TransportError};
 pub use crosscast_wire::{
-    Class, Crypto, Entries, Entry, GroupId, Instance, Locator, LocatorError, MessageId, Network, NodeId, Order,
+    Attestation, AttestationDraft, AttestationError, AttestationFields, Class, Crypto, Entries, Entry, GroupId, Instance, Locator, LocatorError, MessageId, Network, NodeId, Order,
     PathKind, PathReason, Policy, Scheme, SecretKey, Seq, State, Ticket, WallMillis,
 };
 

@@ -13,6 +13,7 @@ use quinn::{
     ClientConfig, EndpointConfig, NoneTokenStore, ServerConfig, TransportConfig, ValidationTokenConfig, VarInt,
 };
 use quinn_proto::HashedConnectionIdGenerator;
+use quinn_proto::crypto::{CryptoError, HmacKey};
 
 use crate::provider::Setup;
 use crate::verify::OneServer;
@@ -99,9 +100,29 @@ fn endpoint(identity: &SecretKey) -> EndpointConfig {
     let reset = hmac::sign(&secret, b"crosscast quic reset v1");
     let ids = hmac::sign(&secret, b"crosscast quic connection ids v1");
     let ids = ids.as_ref().first_chunk().copied().map_or(0, u64::from_be_bytes);
-    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, reset.as_ref())));
+    let mut config = EndpointConfig::new(Arc::new(ResetKey(hmac::Key::new(hmac::HMAC_SHA256, reset.as_ref()))));
     config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
     config
+}
+
+/// The key of stateless resets. Quinn takes one provider's keys as they are, and which one's is decided by whatever else
+/// the program is built with; so it gets one of its own.
+struct ResetKey(hmac::Key);
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        for (to, from) in signature_out.iter_mut().zip(hmac::sign(&self.0, data).as_ref()) {
+            *to = *from;
+        }
+    }
+
+    fn signature_len(&self) -> usize {
+        hmac::HMAC_SHA256.digest_algorithm().output_len()
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        hmac::verify(&self.0, data, signature).map_err(|_| CryptoError)
+    }
 }
 
 fn transport() -> Result<TransportConfig, quinn::VarIntBoundsExceeded> {
