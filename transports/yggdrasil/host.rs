@@ -171,7 +171,7 @@ impl YggdrasilHost {
                 (Request::GetPaths, reply::paths),
             ] {
                 if let Ok(nodes) = ask(&daemon.place, request, &mut budget).await.and_then(|said| read(&said)) {
-                    self.memory().survey.hear_of(nodes);
+                    self.memory().survey.hear_of(Instant::now(), nodes);
                 }
             }
         }
@@ -211,7 +211,7 @@ impl YggdrasilHost {
         };
         let mut memory = self.memory();
         memory.survey.note(key, outcome);
-        memory.survey.hear_of(peers);
+        memory.survey.hear_of(Instant::now(), peers);
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -62,21 +62,22 @@ struct Asked {
 }
 
 impl Asked {
-    /// How long it is left alone.
-    fn pause(&self) -> Duration {
-        match self.silences.checked_sub(1) {
+    /// Whether it was left alone for long enough.
+    fn is_due(&self, now: Instant) -> bool {
+        let pause = match self.silences.checked_sub(1) {
             None => ASK_AGAIN,
             Some(before) => TRY_AGAIN.saturating_mul(2_u32.saturating_pow(before)).min(ASK_AGAIN),
-        }
+        };
+        now.saturating_duration_since(self.at) >= pause
     }
 }
 
 impl Survey {
     /// Hears of nodes that may be asked once there is time for it.
-    pub(crate) fn hear_of(&mut self, nodes: impl IntoIterator<Item = HostKey>) {
+    pub(crate) fn hear_of(&mut self, now: Instant, nodes: impl IntoIterator<Item = HostKey>) {
         let mut known: BTreeSet<HostKey> = self.waiting.iter().copied().collect();
         for node in nodes {
-            if self.waiting.len() < WAITING_MAX && known.insert(node) {
+            if self.waiting.len() < WAITING_MAX && self.is_due(now, &node) && known.insert(node) {
                 self.waiting.push_back(node);
             }
         }
@@ -94,11 +95,9 @@ impl Survey {
         }
         // Twice as long as anybody is left alone, so that silences are counted.
         self.asked.retain(|_, asked| since(asked.at) < ASK_AGAIN.saturating_mul(2));
-        let asked = &self.asked;
-        let due = |node: &HostKey| node != own && asked.get(node).is_none_or(|asked| since(asked.at) >= asked.pause());
-        let mut next = linked.iter().copied().find(|node| due(node));
+        let mut next = linked.iter().copied().find(|node| node != own && self.is_due(now, node));
         while next.is_none() {
-            next = Some(self.waiting.pop_front()?).filter(|node| due(node));
+            next = Some(self.waiting.pop_front()?).filter(|node| node != own && self.is_due(now, node));
         }
         if let Some(node) = next {
             self.share.push_back(now);
@@ -107,6 +106,10 @@ impl Survey {
             self.asked.insert(node, Asked { at: now, silences: silences.saturating_add(1) });
         }
         next
+    }
+
+    fn is_due(&self, now: Instant, node: &HostKey) -> bool {
+        self.asked.get(node).is_none_or(|asked| asked.is_due(now))
     }
 
     /// Notes what a node had.
@@ -165,8 +168,8 @@ mod tests {
     #[test]
     fn at_most_an_hours_share_is_asked_in_an_hour_and_nobody_twice() {
         let mut survey = Survey::default();
-        survey.hear_of(keys(0..5000));
         let start = Instant::now();
+        survey.hear_of(start, keys(0..5000));
         let mut asked = BTreeSet::new();
         for minute in 0..180 {
             let now = start + Duration::from_secs(60 * minute);
@@ -189,13 +192,14 @@ mod tests {
     fn linked_nodes_are_asked_first_and_again_after_an_hour_and_the_own_never() {
         let mut survey = Survey::default();
         let linked = [keys(0..2), vec![OWN]].concat();
-        survey.hear_of([keys(1..4), vec![OWN]].concat());
         let now = Instant::now();
+        survey.hear_of(now, [keys(1..4), vec![OWN]].concat());
         assert_eq!(all(&mut survey, now, &linked), keys(0..4));
         for node in keys(0..4) {
             survey.note(node, Outcome::Nothing);
         }
-        survey.hear_of(keys(1..4));
+        survey.hear_of(now, keys(1..4));
+        assert_eq!(survey.waiting.len(), 0, "those who answered are not waited for");
         assert_eq!(all(&mut survey, now + ASK_AGAIN / 2, &linked), Vec::<HostKey>::new());
         assert_eq!(all(&mut survey, now + ASK_AGAIN, &linked), keys(0..2));
     }
