@@ -46,8 +46,8 @@ pub struct Embedded {
     lease: Option<Lease>,
 }
 
-/// Held by everything that uses the swarm; its owner may end it when nobody does. A swarm that ended earlier would look
-/// to its links like a network that broke.
+/// Held by everything that uses a swarm; its owner may end it when nobody does. A swarm that ended earlier would look to
+/// its links like a network that broke.
 pub(crate) type Lease = mpsc::Sender<Infallible>;
 
 /// A request that is not about links, which the owner of the swarm may serve.
@@ -130,6 +130,11 @@ impl Desk {
         }
     }
 
+    /// What a link holds on to: its listener is not to be closed under it, nor its swarm to end.
+    fn held(&self) -> (mpsc::Sender<Command>, Option<Lease>) {
+        (self.commands.clone(), self.lease.clone())
+    }
+
     /// Whether the behaviour takes a command: not when the swarm is gone, or is not polled.
     fn command(&self, command: Command) -> bool {
         self.commands.try_send(command).is_ok()
@@ -150,7 +155,7 @@ impl Desk {
         if !self.command(Command::Open { target, answer }) {
             return self.reporter.dial_failed(dial, DialError::Unreachable);
         }
-        let (own, timeouts, reporter, lease) = (self.own, self.timeouts, self.reporter.clone(), self.lease.clone());
+        let (own, timeouts, reporter, held) = (self.own, self.timeouts, self.reporter.clone(), self.held());
         self.links.spawn(async move {
             let attempt = async {
                 let opened = timeout(timeouts.connect, opened).await.map_err(|_| DialError::Timeout)?;
@@ -160,7 +165,7 @@ impl Desk {
                 Box::pin(ready.run(Some((dial, asked)), &reporter, timeouts)).await;
                 drop(place);
             }
-            drop(lease);
+            drop(held);
         });
     }
 
@@ -170,7 +175,7 @@ impl Desk {
             debug!(peer = %opened.peer, "no place for a stream that came");
             return;
         };
-        let (own, timeouts, reporter, lease) = (self.own, self.timeouts, self.reporter.clone(), self.lease.clone());
+        let (own, timeouts, reporter, held) = (self.own, self.timeouts, self.reporter.clone(), self.held());
         self.links.spawn(async move {
             let peer = opened.peer;
             match Box::pin(Ready::make(own, opened, timeouts)).await {
@@ -180,7 +185,7 @@ impl Desk {
                 }
                 Err(error) => debug!(%peer, ?error, "a stream that came did not become a link"),
             }
-            drop((place, lease));
+            drop((place, held));
         });
     }
 }
