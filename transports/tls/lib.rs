@@ -6,18 +6,13 @@
 //! is the core's. [`Tls`] puts all lanes on one TCP connection, and its links keep what is queued in the kernel near ten
 //! milliseconds' worth, so that urgent frames stay urgent on slow links. [`Quic`] gives each lane a stream of its own.
 
-mod accept;
 mod certificate;
 mod config;
-mod dial;
 mod establish;
 mod link;
 mod outlet;
-mod pace;
-mod places;
 mod provider;
 mod quic;
-mod socket;
 mod transport;
 mod verify;
 

@@ -9,15 +9,14 @@ use std::io::{self, IoSlice, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use crosscast_stream::pace::{CHUNK_MAX, Pace};
+use crosscast_stream::socket::{Socket, bound_unsent, prepare};
 use crosscast_transport::framing::FragmentWriter;
 use crosscast_transport::{Express, Grants, PerLane};
 use crosscast_wire::{Lane, RawFrame};
 use rustls::Connection;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-
-use crate::pace::{CHUNK_MAX, Pace};
-use crate::socket::{Socket, bound_unsent, prepare};
 
 /// What rustls may hold encrypted: one chunk and its records' overhead, and a key update.
 const HELD_MAX: usize = CHUNK_MAX + 64 * 1024;

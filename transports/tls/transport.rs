@@ -2,26 +2,23 @@
 //!
 //! A dial's task becomes the task of its link. Nothing here waits on a peer.
 
-use core::time::Duration;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crosscast_port::{DialId, ListenError};
+use crosscast_stream::accept::{Gate, Place, listen};
+use crosscast_stream::address::at;
+use crosscast_stream::dial;
+use crosscast_stream::places::{Dialling, Places};
 use crosscast_transport::{BoxFuture, Port, PortRequest, Reporter, Transport, TransportError};
 use crosscast_wire::{Locator, NodeId, Scheme};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use crate::accept::{Gate, Place, listen};
 use crate::config::{TlsConfig, TlsLimits, TlsTimeouts};
 use crate::establish::{Channel, accept, connect};
-use crate::places::{Dialling, Places};
+use crate::link;
 use crate::provider::Setup;
-use crate::{dial, link};
-
-/// Pause after the system refused to accept, in most cases for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The transport for `tls://host:port`.
 #[derive(Debug)]
@@ -128,28 +125,10 @@ impl Shared {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = self.accept_one(&listener) => if let Some((stream, address, place)) = accepted {
+                accepted = self.gate.accept(&listener) => if let Some((stream, address, place)) = accepted {
                     tasks.spawn(self.clone().greet(stream, address, place));
                 },
                 Some(_) = tasks.join_next() => {}
-            }
-        }
-    }
-
-    async fn accept_one(&self, listener: &TcpListener) -> Option<(TcpStream, SocketAddr, Place)> {
-        let place = self.gate.place().await?;
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                let place = self.gate.admit(place, address.ip());
-                if place.is_none() {
-                    debug!(%address, "too many half-open connections from this prefix");
-                }
-                Some((stream, address, place?))
-            }
-            Err(error) => {
-                warn!(%error, "cannot accept");
-                sleep(ACCEPT_PAUSE).await;
-                None
             }
         }
     }
@@ -169,13 +148,4 @@ impl Shared {
         port.up(channel.link_up(dial, locator));
         Box::pin(link::run(port, channel, self.timeouts)).await;
     }
-}
-
-/// The locator of a socket address; every one of them is a host, in brackets where it has to be, and a port.
-pub(crate) fn at(scheme: Scheme, address: SocketAddr) -> Option<Locator> {
-    let address = match address.ip().to_canonical() {
-        IpAddr::V4(v4) => SocketAddr::new(v4.into(), address.port()),
-        IpAddr::V6(_) => address,
-    };
-    Locator::new(scheme, &address.to_string(), None).ok()
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crosscast_port::DialError;
+use crosscast_stream::dial::order;
 use crosscast_wire::{Locator, NodeId};
 use tokio::net::lookup_host;
 use tokio::task::JoinSet;
@@ -17,7 +18,6 @@ use super::establish::{Channel, finish};
 use super::setup::QuicSetup;
 use super::sockets::{DialStop, QuicSockets};
 use crate::config::TlsTimeouts;
-use crate::dial::order;
 
 /// Head start of each address over the next: 250 ms, RFC 8305's own.
 const STAGGER: Duration = Duration::from_millis(250);

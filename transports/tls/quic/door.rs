@@ -3,10 +3,9 @@
 //! Nobody waits here: what is not let in is sent to show its address first, or ignored, and comes again by itself until
 //! its own deadline. An address that was not shown to be its sender's can be forged, so it counts only in calm times.
 
+use crosscast_stream::accept::{Gate, Place};
 use quinn::{Connecting, Incoming};
 use tracing::debug;
-
-use crate::accept::{Gate, Place};
 
 /// Lets a stranger in; `None` when it has to come again or not at all.
 pub(super) fn greet(gate: &Gate, incoming: Incoming) -> Option<(Connecting, Place)> {

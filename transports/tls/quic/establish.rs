@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use crosscast_port::{DialError, DialId, LinkTraits, LinkUp, Role};
+use crosscast_stream::address::reason;
 use crosscast_transport::PerLane;
 use crosscast_wire::{Lane, Locator, NodeId, PathKind, Scheme};
 use quinn::crypto::rustls::HandshakeData;
@@ -16,7 +17,6 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use crate::certificate::node_id;
-use crate::establish::reason;
 use crate::provider::{ALPN, EXPORTER};
 
 /// The priority of lane control's stream; the data lanes' is 0, so they share what control leaves packet by packet.

@@ -7,6 +7,9 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use crosscast_port::{DialId, ListenError};
+use crosscast_stream::accept::{Gate, Place, judge, resolve};
+use crosscast_stream::address::at;
+use crosscast_stream::places::{Dialling, Places};
 use crosscast_transport::{BoxFuture, Port, PortRequest, Reporter, Transport, TransportError};
 use crosscast_wire::{Locator, NodeId, Scheme};
 use quinn::{Connecting, Endpoint};
@@ -20,10 +23,7 @@ use super::establish::{Channel, finish};
 use super::setup::QuicSetup;
 use super::sockets::QuicSockets;
 use super::{door, link};
-use crate::accept::{Gate, Place, judge, resolve};
 use crate::config::{TlsConfig, TlsLimits, TlsTimeouts};
-use crate::places::{Dialling, Places};
-use crate::transport::at;
 
 /// How long a transport that ends waits for its connections' last words: three time-outs of a short path.
 const LAST_WORDS: Duration = Duration::from_millis(500);
