@@ -150,6 +150,10 @@ impl Desk {
         let Some(target) = Target::of(&asked) else {
             return self.reporter.dial_failed(dial, DialError::BadLocator);
         };
+        // A swarm would connect to its own listener, from the listener's own port.
+        if target.peer == Some(self.own) {
+            return self.reporter.dial_failed(dial, DialError::Unreachable);
+        }
         let Some(dialling) = self.places.for_dial(dial, &self.reporter) else { return };
         let (answer, opened) = oneshot::channel();
         if !self.command(Command::Open { target, answer }) {

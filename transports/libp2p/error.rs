@@ -7,13 +7,22 @@ use std::io;
 
 use crosscast_port::{DialError, ListenError};
 use crosscast_wire::PeerFault;
-use libp2p::TransportError;
-use libp2p::swarm;
+use libp2p::dns::ResolveError;
+use libp2p::{TransportError, swarm};
 
 use crate::handler::Failure;
 
 /// Longest chain of causes that is walked.
 const DEPTH: usize = 16;
+
+/// What the library says of a peer that did not come through the handshake.
+const BAD_HANDSHAKE: [&str; 2] = ["Handshake failed", "Multistream select failed"];
+
+/// What the library says of an address that no transport of the swarm can dial.
+const UNKNOWN_ADDRESS: [&str; 1] = ["Unsupported resolved address"];
+
+/// What the library and the system say when nobody answered in time.
+const TOO_LATE: [&str; 2] = ["timed out", "Timeout has been reached"];
 
 /// Why a connection could not be made.
 pub(crate) fn dial_error(error: &swarm::DialError) -> DialError {
@@ -38,7 +47,12 @@ const fn rank(error: &DialError) -> u8 {
         DialError::Timeout => 1,
         DialError::Unreachable => 2,
         DialError::NoSuchHost => 3,
-        _ => 4,
+        DialError::BadLocator
+        | DialError::WrongKey { .. }
+        | DialError::Full
+        | DialError::Refused(_)
+        | DialError::NotAttached
+        | _ => 4,
     }
 }
 
@@ -49,34 +63,33 @@ fn transport_error(error: &TransportError<io::Error>) -> DialError {
     }
 }
 
+/// Judges by words where the types are those of a transport that somebody has put together: a chain of causes steps over
+/// what is inside an alternative. The tests hold the words against the library.
 fn io_error(error: &io::Error) -> DialError {
-    let mut kinds = io_kinds(error);
-    if kinds.any(|kind| kind == io::ErrorKind::TimedOut) {
-        return DialError::Timeout;
-    }
     let words = error.to_string();
-    if words.contains("Handshake") || words.contains("handshake") || words.contains("Upgrade") {
-        if words.contains("timed out") || words.contains("Timeout") { DialError::Timeout } else { DialError::Handshake }
-    } else if words.contains("resolv") {
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
+    if causes(error).any(|cause| cause.is::<ResolveError>()) {
         DialError::NoSuchHost
+    } else if says(&TOO_LATE) {
+        DialError::Timeout
+    } else if says(&BAD_HANDSHAKE) {
+        DialError::Handshake
+    } else if says(&UNKNOWN_ADDRESS) {
+        DialError::BadLocator
     } else {
         DialError::Unreachable
     }
 }
 
-/// The kinds of every I/O error in a chain of causes.
-fn io_kinds(error: &io::Error) -> impl Iterator<Item = io::ErrorKind> {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    let chain = std::iter::from_fn(move || {
-        let current = next?;
-        // A boxed cause is the error's own inside, which `source` would step over.
-        next = match current.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => current.source(),
-        };
-        Some(current)
-    });
-    chain.take(DEPTH).filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind))
+fn causes(error: &io::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    // A boxed cause is the error's own inside, which `source` would step over.
+    let mut next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+    .take(DEPTH)
 }
 
 /// Why a stream could not be opened on a connection.
@@ -100,14 +113,13 @@ pub(crate) fn listen_error(error: &(dyn Error + 'static)) -> ListenError {
 
 /// The same for what the system says.
 pub(crate) fn listen_io_error(error: &io::Error) -> ListenError {
-    for kind in io_kinds(error) {
-        if kind == io::ErrorKind::AddrInUse {
-            return ListenError::AddressInUse;
-        }
-        if kind == io::ErrorKind::AddrNotAvailable {
-            return ListenError::NoSuchAddress;
-        }
+    let kind = error.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        ListenError::AddressInUse
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        ListenError::NoSuchAddress
+    } else {
+        // The rest is the system's no: a privileged port, no more sockets, a family it does not have.
+        ListenError::Denied
     }
-    // The rest is the system's no: a privileged port, no more sockets, a family it does not have.
-    ListenError::Denied
 }

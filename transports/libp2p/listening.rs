@@ -150,7 +150,7 @@ fn listen_address(asked: &Locator, own: PeerId) -> Result<Multiaddr, ListenError
     Ok(address)
 }
 
-/// Binds a port that is named, and lets it go again.
+/// Binds what is to be listened on, and lets it go again.
 fn probe(address: &Multiaddr) -> io::Result<()> {
     let mut parts = address.iter();
     let ip = match parts.next() {
@@ -159,8 +159,8 @@ fn probe(address: &Multiaddr) -> io::Result<()> {
         Some(_) | None => return Ok(()),
     };
     match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind(SocketAddr::new(ip, port)).map(drop),
-        Some(Protocol::Udp(port)) if port != 0 => UdpSocket::bind(SocketAddr::new(ip, port)).map(drop),
+        Some(Protocol::Tcp(port)) => TcpListener::bind(SocketAddr::new(ip, port)).map(drop),
+        Some(Protocol::Udp(port)) => UdpSocket::bind(SocketAddr::new(ip, port)).map(drop),
         Some(_) | None => Ok(()),
     }
 }

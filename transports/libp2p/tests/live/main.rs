@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::wildcard_enum_match_arm)] // a look picks one kind of report out of many
 
+mod dials;
+
 use crosscast_exam::transport::Candidate;
 use crosscast_libp2p::{Libp2p, Libp2pConfig};
 use crosscast_port::DialError;
