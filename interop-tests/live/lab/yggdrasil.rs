@@ -109,8 +109,16 @@ impl Yggdrasil {
     /// # Errors
     /// What the tools or daemons say.
     pub fn line(net: &mut Net, dir: &Path, count: usize) -> Result<Self> {
-        let pairs: Vec<(usize, usize)> = (1..count).map(|node| (node, node - 1)).collect();
-        Self::tree(net, dir, count, &pairs)
+        Self::line_saying(net, dir, &vec![Value::Null; count])
+    }
+
+    /// The same with a NodeInfo for each.
+    ///
+    /// # Errors
+    /// What the tools or daemons say.
+    pub fn line_saying(net: &mut Net, dir: &Path, infos: &[Value]) -> Result<Self> {
+        let pairs: Vec<(usize, usize)> = (1..infos.len()).map(|node| (node, node - 1)).collect();
+        Self::tree(net, dir, infos, &pairs)
     }
 
     /// A star: all dial the first, and speak through it.
@@ -119,13 +127,13 @@ impl Yggdrasil {
     /// What the tools or daemons say.
     pub fn star(net: &mut Net, dir: &Path, count: usize) -> Result<Self> {
         let pairs: Vec<(usize, usize)> = (1..count).map(|node| (node, 0)).collect();
-        Self::tree(net, dir, count, &pairs)
+        Self::tree(net, dir, &vec![Value::Null; count], &pairs)
     }
 
     /// A cable for each pair of who dials and who listens, the listener's number the smaller.
-    fn tree(net: &mut Net, dir: &Path, count: usize, pairs: &[(usize, usize)]) -> Result<Self> {
+    fn tree(net: &mut Net, dir: &Path, infos: &[Value], pairs: &[(usize, usize)]) -> Result<Self> {
         let program = program().context("no yggdrasil")?;
-        let spaces = (0..count).map(|node| net.space(&format!("ygg{node}"))).collect::<Result<Vec<_>>>()?;
+        let spaces = (0..infos.len()).map(|node| net.space(&format!("ygg{node}"))).collect::<Result<Vec<_>>>()?;
         let mut ends = Vec::new();
         for (dialler, listener) in pairs {
             let [from, to] = [dialler, listener].map(|node| spaces.get(*node).context("no such node"));
@@ -133,10 +141,10 @@ impl Yggdrasil {
             ends.push((*dialler, *listener, format!("tcp://{}:{PORT}", plug.address)));
         }
         let mut nodes = Vec::new();
-        for (number, space) in spaces.iter().enumerate() {
+        for ((number, space), info) in spaces.iter().enumerate().zip(infos) {
             let dials = ends.iter().filter(|(dialler, ..)| *dialler == number).map(|(.., uri)| uri.clone());
             let listens = ends.iter().filter(|(_, listener, _)| *listener == number).map(|(.., uri)| uri.clone());
-            let info = json!({ "name": format!("lab {number}") });
+            let info = info.clone();
             let plan = Plan { space: Some(space), listen: listens.collect(), peers: dials.collect(), info };
             let mut node = Node::make(&program, &dir.join(format!("ygg{number}")), &plan)?;
             node.start()?;
@@ -300,17 +308,6 @@ impl Node {
     pub fn secret(&self) -> Result<String> {
         let config: Value = serde_json::from_str(&fs::read_to_string(self.dir.join("config.json"))?)?;
         Ok(config.get("PrivateKey").and_then(Value::as_str).context("no key")?.to_owned())
-    }
-
-    /// Gives it another NodeInfo, from its next start on.
-    ///
-    /// # Errors
-    /// When the file is gone.
-    pub fn set_info(&self, info: &Value) -> Result<()> {
-        let file = self.dir.join("config.json");
-        let mut config: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
-        config.as_object_mut().context("no object")?.insert("NodeInfo".to_owned(), info.clone());
-        Ok(fs::write(file, config.to_string())?)
     }
 
     /// Waits until a ping from here to an address is answered.

@@ -1,19 +1,22 @@
 //! A node of the library between two points, whose throughput is measured: its transport is the one under test, its
 //! store is in memory, its group is sealed as groups are by default.
 //!
-//! `flow source NETWORK` listens, makes the group and publishes as many entries of 64 KiB as each line of its input says;
-//! `flow sink NETWORK LOCATOR TICKET` links to it and says when each such round has arrived.
+//! `flow source NETWORK LOCATOR` listens, makes the group and publishes as many entries of 64 KiB as each line of its input
+//! says; `flow sink NETWORK LOCATOR TICKET` links to it and says when each such round has arrived. NETWORK is `tls`,
+//! `libp2p` or `yggdrasil:SOCKET`.
 
-use std::io::BufRead as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use crosscast::{Entry, Identity, Item, Node, Policy, PublishOptions, SecretKey, Since, Sizes, Source, Transport};
+use crosscast_libp2p::{Libp2p, Libp2pConfig};
 use crosscast_tls::{Tls, TlsConfig};
+use crosscast_wire::{Locator, NodeId};
+use crosscast_yggdrasil::{AdminAddress, YggdrasilConfig};
 use serde_json::json;
 
-use super::answer;
+use super::{answer, lines};
 
 /// Bytes of an entry: the most it holds.
 const ENTRY: usize = 64 << 10;
@@ -38,6 +41,12 @@ pub(super) fn play(args: &[String]) -> Result<()> {
 fn transport(network: &str, key: &SecretKey) -> Result<Box<dyn Transport>> {
     match network.split_once(':').unwrap_or((network, "")) {
         ("tls", _) => Ok(Box::new(Tls::new(TlsConfig::new(key.clone()))?)),
+        ("libp2p", _) => Ok(Box::new(Libp2p::new(Libp2pConfig::new(key.clone()))?)),
+        ("yggdrasil", socket) => {
+            let admin = Some(AdminAddress::parse(socket)?);
+            let config = YggdrasilConfig { admin, ..YggdrasilConfig::new(NodeId::new(key.public())) };
+            Ok(crosscast_yggdrasil::transport(config)?)
+        }
         (other, _) => bail!("no transport for {other}"),
     }
 }
@@ -51,7 +60,9 @@ async fn start(network: &str) -> Result<Node> {
 
 async fn source(network: &str, listen: &str) -> Result<()> {
     let node = start(network).await?;
-    let locator = node.listen(listen).await?.with_node(node.node_id());
+    // Over Yggdrasil it listens by itself, on its address.
+    let locator = if listen.starts_with("ygg:") { Locator::parse(listen)? } else { node.listen(listen).await? };
+    let locator = locator.with_node(node.node_id());
     let (group, ticket) = node.create_group("flow", Policy::Open, false).await?;
     answer(&json!({ "locator": locator.to_string(), "ticket": ticket }))?;
     let mut publisher = node.publisher(group, PublishOptions::default());
@@ -94,20 +105,6 @@ async fn sink(network: &str, locator: &str, ticket: &str) -> Result<()> {
         answer(&json!({ "taken": bytes }))?;
     }
     Ok(())
-}
-
-/// Lines of the standard input, read on a thread of their own.
-fn lines() -> tokio::sync::mpsc::Receiver<String> {
-    let (told, lines) = tokio::sync::mpsc::channel(1);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            if told.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
 }
 
 async fn linked(node: &Node) -> Result<()> {

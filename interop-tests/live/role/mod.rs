@@ -6,13 +6,15 @@
 
 mod copy;
 mod flow;
+mod pretend;
+mod stream;
 
 use std::io::{BufRead as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 /// How many answers may wait to be heard: more than any role gives in a scenario.
@@ -23,10 +25,12 @@ const ANSWERS: usize = 1 << 16;
 /// # Errors
 /// The role's own; a name that is none.
 pub fn play(args: &[String]) -> Result<()> {
-    let Some((name, rest)) = args.split_first() else { bail!("as what? There are copy and flow") };
+    let Some((name, rest)) = args.split_first() else { bail!("as what? There are copy, flow, pretend and stream") };
     match name.as_str() {
         "copy" => copy::play(rest),
         "flow" => flow::play(rest),
+        "pretend" => pretend::play(rest),
+        "stream" => stream::play(rest),
         other => bail!("there is no role `{other}`"),
     }
 }
@@ -36,6 +40,27 @@ fn answer(value: &Value) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{value}")?;
     Ok(out.flush()?)
+}
+
+/// Bytes written in hexadecimal digits.
+pub(crate) fn from_hex(text: &str) -> Result<Vec<u8>> {
+    ensure!(text.len().is_multiple_of(2), "half a byte");
+    let byte = |at| u8::from_str_radix(text.get(at..at + 2).unwrap_or("?"), 16);
+    Ok((0..text.len()).step_by(2).map(byte).collect::<Result<_, _>>()?)
+}
+
+/// Lines of the standard input, read on a thread of their own.
+fn lines() -> tokio::sync::mpsc::Receiver<String> {
+    let (told, lines) = tokio::sync::mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if told.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// A role that is played by a child process.

@@ -12,6 +12,7 @@ mod hostile_admin;
 mod idle;
 mod middle_killed;
 mod refusals;
+mod refused;
 mod restarts;
 mod restored_home;
 mod rights;
@@ -68,6 +69,7 @@ pub const SUITES: &[Suite] = &[
         run: five_networks::run,
     },
     Suite { name: "attach", shows: "a running Yggdrasil daemon is used with one flag and no rights", run: attach::run },
+    Suite { name: "refused-by-name", shows: "who lies on Yggdrasil is refused by name", run: refused::run },
     Suite {
         name: "hostile-admin",
         shows: "who lies at an admin socket costs little and is named",
@@ -82,6 +84,11 @@ pub const SUITES: &[Suite] = &[
         name: "ygg-throughput",
         shows: "a group over two hops of Yggdrasil beside a plain copy",
         run: throughput::yggdrasil,
+    },
+    Suite {
+        name: "libp2p-throughput",
+        shows: "a group over streams of libp2p beside a bare copy",
+        run: throughput::libp2p,
     },
     Suite { name: "wrong-key", shows: "a wrong key, an open key file, a foreign user are refused", run: refusals::run },
 ];

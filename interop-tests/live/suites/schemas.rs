@@ -42,8 +42,10 @@ const LISTS: &[(&str, &str, &str)] = &[
     ("services", "services", "service"),
     ("peer-detail", "instances", "peer"),
     ("trace", "links", "trace-link"),
+    ("trace", "senders", "trace-sender"),
     ("inbox", "messages", "inbox-message"),
     ("explained-list", "codes", "explained"),
+    ("attestations", "attestations", "attestation"),
     ("api-inbox", "messages", "api-inbox-message"),
     ("api-paths", "paths", "api-path"),
     ("api-published-list", "results", "published"),
@@ -307,7 +309,7 @@ fn failures(taken: &mut Taken, near: &Daemon, far: &Daemon, site: &Site) -> Resu
     taken.one(&third, &["key", "export", &copy.display().to_string()], "key")?;
     taken.one(&site.dir().join("fourth"), &["key", "import", &copy.display().to_string()], "key")?;
     taken.fails(&third, &["status"], "no_daemon", 3)?;
-    taken.one(&third, &["key", "rotate"], "key-rotated")?;
+    host_keys(taken, &third, site)?;
     taken.fails(near.home(), &["serve", "nothing", "--stop"], "unknown_service", 1)?;
     taken.fails(near.home(), &["group", "show", "nothing"], "unknown_group", 1)?;
     taken.fails(near.home(), &["group", "join", "nonsense"], "bad_ticket", 2)?;
@@ -317,6 +319,24 @@ fn failures(taken: &mut Taken, near: &Daemon, far: &Daemon, site: &Site) -> Resu
     let (published, notices) = taken.verb(near.home(), &["pub", ALONE, "to nobody"], "published", 0)?;
     ensure!(published.len() == 1 && notices.len() == 1, "{published:?} {notices:?}");
     taken.one(near.home(), &["group", "leave", ALONE], "group-joined")?;
+    Ok(())
+}
+
+/// A host node's word for this node, before and after the node's key was another.
+fn host_keys(taken: &mut Taken, home: &Path, site: &Site) -> Result<()> {
+    // The first test vector of RFC 8032 (section 7.1), seed and public key.
+    let (seed, public) = (
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    );
+    let config = site.dir().join("yggdrasil.conf");
+    std::fs::write(&config, json!({ "PrivateKey": format!("{seed}{public}") }).to_string())?;
+    let config = config.display().to_string();
+    taken.one(home, &["key", "attest", "yggdrasil", "--config", &config], "attestation")?;
+    taken.one(home, &["key", "nodeinfo", "yggdrasil", "--config", &config], "nodeinfo")?;
+    taken.one(home, &["key", "attest", "show"], "attestations")?;
+    taken.one(home, &["key", "rotate"], "key-rotated")?;
+    taken.one(home, &["key", "attest", "show"], "attestations")?;
     Ok(())
 }
 

@@ -47,9 +47,27 @@ pub(super) fn yggdrasil(site: &Site, size: Size) -> Result<Verdict> {
     let sink = Actor::start(Some(far.space()?), &["copy", "sink", &format!("[{}]:7800", far.address())])?;
     sink.hear_of("listens", LINK)?;
     let source = Actor::start(Some(near.space()?), &["copy", "source", &format!("[{}]:7800", far.address())])?;
-    let network = std::env::var("CROSSCAST_FLOW").unwrap_or("tls".into());
-    let listen = format!("tls://[{}]:7801", near.address());
-    let flow = flow([(near.space()?, &network), (far.space()?, &network)], &listen)?;
+    let network = |node: &yggdrasil::Node| format!("yggdrasil:{}", node.socket().display());
+    let listen = format!("ygg://[{}]:7700", near.address());
+    let flow = flow([(near.space()?, &network(near)), (far.space()?, &network(far))], &listen)?;
+    Way { copy: [source, sink], flow }.measure(size)
+}
+
+/// Over a stream of libp2p, between two that share a cable.
+pub(super) fn libp2p(_site: &Site, size: Size) -> Result<Verdict> {
+    if let Some(obstacle) = Net::obstacle() {
+        return Ok(Verdict::skip(obstacle));
+    }
+    let mut net = Net::new();
+    let (near, far) = (net.space("near")?, net.space("far")?);
+    let [here, there] = net.cable(&near, &far)?;
+    let sink = Actor::start(Some(&far), &["stream", "sink", &format!("/ip4/{}/tcp/7800", there.address)])?;
+    let listens = sink.hear_of("listens", LINK)?;
+    let address = listens.get("listens").and_then(Value::as_str).context("an address")?;
+    let source = Actor::start(Some(&near), &["stream", "source", address])?;
+    source.hear_of("ready", LINK)?;
+    let listen = format!("libp2p:/ip4/{}/tcp/7801", here.address);
+    let flow = flow([(&near, "libp2p"), (&far, "libp2p")], &listen)?;
     Way { copy: [source, sink], flow }.measure(size)
 }
 
