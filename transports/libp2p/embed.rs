@@ -25,10 +25,16 @@ use crate::opened::{Command, Opened};
 /// Makes the two halves of a node in a swarm: the behaviour is added to the swarm, the transport is given to the node.
 ///
 /// `own` is the PeerId of the swarm. Dials and streams go through the swarm, so its own limits hold for them too; its
-/// owner polls it. Meeting other nodes by rendezvous and carrying messages over gossipsub are not part of this: they need
-/// protocols that the swarm has for itself.
+/// owner polls it. Where the swarm runs identify, connected peers that speak our protocol are found. Meeting nodes by
+/// rendezvous and carrying messages over gossipsub are not part of this: they need protocols that the swarm has for
+/// itself.
 #[must_use]
-pub fn embed(own: PeerId, limits: Limits, timeouts: Timeouts) -> (Behaviour, Embedded) {
+pub fn embed(own: PeerId) -> (Behaviour, Embedded) {
+    embed_within(own, Limits::default(), Timeouts::default())
+}
+
+/// The same with other bounds.
+pub(crate) fn embed_within(own: PeerId, limits: Limits, timeouts: Timeouts) -> (Behaviour, Embedded) {
     let (to_behaviour, commands) = mpsc::channel(COMMANDS);
     let (to_transport, incoming) = mpsc::channel(INCOMING);
     let behaviour = Behaviour::new(own, commands, to_transport);

@@ -10,7 +10,7 @@ use libp2p::identity::Keypair;
 use tokio::sync::mpsc;
 
 use crate::config::Libp2pConfig;
-use crate::embed::embed;
+use crate::embed::embed_within;
 use crate::identity::keypair;
 
 /// The transport for `libp2p:/multiaddr`, with its own swarm.
@@ -46,7 +46,7 @@ impl Transport for Libp2p {
         Box::pin(async move {
             let own = self.peer_id();
             let (lease, mut unused) = mpsc::channel(1);
-            let (behaviour, transport) = embed(own, self.config.limits, self.config.timeouts);
+            let (behaviour, transport) = embed_within(own, self.config.limits, self.config.timeouts);
             let transport = transport.with_lease(lease);
             let mut swarm = swarm::build(&self.config, &self.keypair, behaviour)?;
             for address in self.config.listen {

@@ -6,10 +6,6 @@ use crosscast_wire::{Locator, PeerFault};
 
 use super::OnLoopback;
 
-fn tcp() -> OnLoopback {
-    OnLoopback { listen: "/ip4/127.0.0.1/tcp/0", answer_of_nowhere: DialError::Unreachable }
-}
-
 fn locator(text: &str) -> Locator {
     Locator::parse(text).unwrap()
 }
@@ -18,7 +14,7 @@ const SOMEBODY: &str = "12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5";
 
 #[tokio::test]
 async fn a_dial_says_why_it_failed() {
-    let mut a = Station::start(&tcp(), 1);
+    let mut a = Station::start(&OnLoopback::tcp(), 1);
     // A program that speaks something else.
     let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = other.local_addr().unwrap().port();
@@ -48,7 +44,7 @@ async fn a_dial_says_why_it_failed() {
 
 #[tokio::test]
 async fn another_peer_at_the_address_is_refused_by_name() {
-    let (mut a, mut b) = (Station::start(&tcp(), 1), Station::start(&tcp(), 2));
+    let (mut a, mut b) = (Station::start(&OnLoopback::tcp(), 1), Station::start(&OnLoopback::tcp(), 2));
     let at = b.listen(locator("libp2p:/ip4/127.0.0.1/tcp/0")).await.unwrap();
     let (place, _) = at.address().rsplit_once("/p2p/").unwrap();
     let wrong = locator(&format!("libp2p:{place}/p2p/{SOMEBODY}"));
@@ -61,14 +57,14 @@ async fn another_peer_at_the_address_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_dial_to_itself_fails() {
-    let mut a = Station::start(&tcp(), 1);
+    let mut a = Station::start(&OnLoopback::tcp(), 1);
     let at = a.listen(locator("libp2p:/ip4/127.0.0.1/tcp/0")).await.unwrap();
     assert_eq!(a.dial(at).await.unwrap_err(), DialError::Unreachable);
 }
 
 #[tokio::test]
 async fn a_listener_says_why_it_could_not_be_made() {
-    let mut a = Station::start(&tcp(), 1);
+    let mut a = Station::start(&OnLoopback::tcp(), 1);
     for (text, expected) in [
         ("libp2p:/ip4/192.0.2.1/tcp/4001".to_owned(), ListenError::NoSuchAddress),
         ("libp2p:/ip4/192.0.2.1/tcp/0".to_owned(), ListenError::NoSuchAddress),
@@ -82,5 +78,5 @@ async fn a_listener_says_why_it_could_not_be_made() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let at = locator(&format!("libp2p:/ip4/127.0.0.1/udp/{taken}/quic-v1"));
     assert!(a.listen(at.clone()).await.is_ok());
-    assert_eq!(Station::start(&tcp(), 2).listen(at).await.unwrap_err(), ListenError::AddressInUse);
+    assert_eq!(Station::start(&OnLoopback::tcp(), 2).listen(at).await.unwrap_err(), ListenError::AddressInUse);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm)] // a look picks one kind of report out of many
 
 mod dials;
+mod embedded;
 
 use crosscast_exam::transport::Candidate;
 use crosscast_libp2p::{Libp2p, Libp2pConfig};
@@ -14,6 +15,16 @@ use crosscast_wire::{Locator, NodeId, SecretKey};
 struct OnLoopback {
     listen: &'static str,
     answer_of_nowhere: DialError,
+}
+
+impl OnLoopback {
+    const fn tcp() -> Self {
+        Self { listen: "/ip4/127.0.0.1/tcp/0", answer_of_nowhere: DialError::Unreachable }
+    }
+
+    const fn quic() -> Self {
+        Self { listen: "/ip4/127.0.0.1/udp/0/quic-v1", answer_of_nowhere: DialError::Timeout }
+    }
 }
 
 impl Candidate for OnLoopback {
@@ -41,17 +52,11 @@ impl Candidate for OnLoopback {
 }
 
 mod tcp {
-    use super::*;
-    crosscast_exam::sit_transport_exam!(OnLoopback {
-        listen: "/ip4/127.0.0.1/tcp/0",
-        answer_of_nowhere: DialError::Unreachable,
-    });
+    use super::OnLoopback;
+    crosscast_exam::sit_transport_exam!(OnLoopback::tcp());
 }
 
 mod quic {
-    use super::*;
-    crosscast_exam::sit_transport_exam!(OnLoopback {
-        listen: "/ip4/127.0.0.1/udp/0/quic-v1",
-        answer_of_nowhere: DialError::Timeout,
-    });
+    use super::OnLoopback;
+    crosscast_exam::sit_transport_exam!(OnLoopback::quic());
 }
