@@ -204,6 +204,13 @@ impl Record {
     }
 }
 
+/// Bytes that the record at the front has with its head, as far as what there is of it tells: at first the head alone.
+#[must_use]
+pub fn record_len(front: &[u8]) -> usize {
+    let len = front.first_chunk::<HEAD_LEN>().map_or(0, |head| usize::from(u16::from_be_bytes(*head)));
+    HEAD_LEN.saturating_add(len)
+}
+
 /// What stands at the front of what was received.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Opened<'a> {
@@ -246,18 +253,15 @@ impl<C: RecordCipher> Opener<C> {
         if self.ended && !buffer.is_empty() {
             return Err(NoiseError::BehindEnd);
         }
-        let Some(head) = buffer.first_chunk::<HEAD_LEN>() else { return Ok(Opened::Part(buffer)) };
-        let len = usize::from(u16::from_be_bytes(*head));
-        if len < TAG_LEN {
+        let len = record_len(buffer);
+        if buffer.len() >= HEAD_LEN && len < HEAD_LEN + TAG_LEN {
             return Err(NoiseError::BadRecord);
         }
-        if buffer.len() < len.saturating_add(HEAD_LEN) {
+        if buffer.len() < len {
             return Ok(Opened::Part(buffer));
         }
-        let (sealed, rest) = buffer
-            .get_mut(HEAD_LEN..)
-            .and_then(|behind| behind.split_at_mut_checked(len))
-            .ok_or(NoiseError::BadRecord)?;
+        let (record, rest) = buffer.split_at_mut_checked(len).ok_or(NoiseError::BadRecord)?;
+        let sealed = record.get_mut(HEAD_LEN..).ok_or(NoiseError::BadRecord)?;
         let nonce = self.direction.step(crypto).ok_or(NoiseError::Misuse)?;
         match self.direction.cipher.open(nonce, sealed) {
             None => Err(NoiseError::BadRecord),

@@ -24,6 +24,9 @@ pub trait Codec: Send {
     /// When what came in is not the peer's; the link is broken.
     fn open<'a>(&mut self, received: &'a mut [u8]) -> Result<Opened<'a>, NoiseError>;
 
+    /// Bytes that what stands at the front has in all, as far as the part that is there tells.
+    fn whole_len(&self, part: &[u8]) -> usize;
+
     /// Whether a stream that just ends has ended in order: where its bytes are authentic, so is its end.
     fn ends_with_stream(&self) -> bool;
 }
@@ -45,6 +48,10 @@ impl Codec for Plain {
 
     fn open<'a>(&mut self, received: &'a mut [u8]) -> Result<Opened<'a>, NoiseError> {
         Ok(if received.is_empty() { Opened::Part(received) } else { Opened::Content(received, &mut []) })
+    }
+
+    fn whole_len(&self, part: &[u8]) -> usize {
+        part.len()
     }
 
     fn ends_with_stream(&self) -> bool {

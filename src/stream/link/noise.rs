@@ -2,7 +2,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use bytes::Bytes;
-use crosscast_seal::noise::records::{Opened, Opener, RecordCipher, Sealer, TAG_LEN};
+use crosscast_seal::noise::records::{Opened, Opener, RecordCipher, Sealer, TAG_LEN, record_len};
 use crosscast_seal::noise::{Channel, NoiseError};
 use crosscast_wire::RustCrypto;
 
@@ -37,6 +37,10 @@ impl Codec for Noise {
 
     fn open<'a>(&mut self, received: &'a mut [u8]) -> Result<Opened<'a>, NoiseError> {
         self.opener.open(&RustCrypto, received)
+    }
+
+    fn whole_len(&self, part: &[u8]) -> usize {
+        record_len(part)
     }
 
     fn ends_with_stream(&self) -> bool {
