@@ -77,6 +77,11 @@ impl Codec for Ending {
         })
     }
 
+    fn whole_len(&self, _part: &[u8]) -> usize {
+        // Only headers are held until they are whole.
+        FRAGMENT_HEADER
+    }
+
     fn ends_with_stream(&self) -> bool {
         false
     }
