@@ -307,6 +307,8 @@ fn frame_fields(frame: &Frame) -> Result<Value, String> {
         Frame::Message { hop, message } => {
             let hop_fields = Object::default().set("tree", hop.tree).set("hops", hop.hops).set("age", hop.age_ms);
             let hop_fields = hop_fields.all_bytes("via", hop.via()).maybe("remaining", hop.remaining);
+            let trail = Some(hop.trail.bits()).filter(|bits| *bits != 0);
+            let hop_fields = hop_fields.maybe("trail", trail);
             object.set("hop", hop_fields.done()).set("message", verified(message)?)
         }
         Frame::Skipped(_) => object.set("skipped", true),

@@ -115,7 +115,8 @@ HELLO = ("node min_version max_version nonce features max_message_bytes credit r
          "peer_record? overlay? attestations? prekey name?", B32, SOME, SOME, B32, lambda v: U(v) & 1,
          lambda v: max(U(v), 65536), A(3, 3, U), ROLES, U, U, AGENT, SOME,
          A(1, 8, T(64, ADDRESS)), ATTESTATIONS, B32, T(64))
-HOP = ("tree hops age via? remaining?", N(0, 255), N(0, 255), N(0, 2**32 - 1), A(1, 4, B32), N(0, 2**32 - 1))
+HOP = ("tree hops age via? remaining? trail?", N(0, 255), N(0, 255), N(0, 2**32 - 1), A(1, 4, B32), N(0, 2**32 - 1),
+       N(1, 2**32 - 1))
 META = ("content_type? topic? correlation? reply_to? entry_key?", LABEL, LABEL, B(1, 64), B32, B(16))
 MANIFEST = ("total_length part_length parts content_type?", U, N(1, 262144), A(1, 4096, B32), LABEL)
 

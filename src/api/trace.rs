@@ -1,7 +1,8 @@
 //! One peer in detail, and over which links something goes: to a node, or to those who take part in a group.
 //!
-//! Only what this node knows is said: its own links and, for a linked node, a round trip measured just now. Routes behind
-//! the first hop are not known here, and the answer says so.
+//! Only what this node knows is said: its own links and, for a linked node, a round trip measured just now; for a group,
+//! the networks that its senders' newest messages have crossed, as the routers on their way tell it. Which nodes lie behind
+//! the first hop is not known here, and the answer says so.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crosscast_wire::NodeId;
 use crate::inspect::node_id;
 use crate::params::Params;
 use crate::server::{App, Reply, ok};
-use crate::view::{PeerDetail, PeerJson, TraceLink, TraceView, millis};
+use crate::view::{PeerDetail, PeerJson, TraceLink, TraceSender, TraceView, millis};
 use crate::{ApiError, Code};
 
 /// Groups that are looked through for one peer. 256: more is a list for a program, which asks group by group.
@@ -67,6 +68,7 @@ async fn trace_node(app: &App, node: NodeId, most: Duration) -> Reply {
         kind: "node".to_owned(),
         extent: "whole".to_owned(),
         links,
+        senders: Vec::new(),
         measured_ms: measured.map(|pong| millis(u64::try_from(pong.rtt.as_micros()).unwrap_or(u64::MAX))),
     })
 }
@@ -80,6 +82,7 @@ async fn trace_group(app: &App, text: &str) -> Reply {
         kind: "group".to_owned(),
         extent: "first_hop".to_owned(),
         links: peers.iter().map(TraceLink::of).collect(),
+        senders: app.node.group_trails(group).await?.iter().map(TraceSender::of).collect(),
         measured_ms: None,
     })
 }

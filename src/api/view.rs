@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::base64;
 
 pub use node::{
-    NetworkView, PathView, PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceLink, TraceView, millis,
+    NetworkView, PathView, PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceLink, TraceSender, TraceView, millis,
     role_words,
 };
 
@@ -76,6 +76,9 @@ pub struct EntryView {
     pub network: Option<String>,
     /// Path of the last link; null when it was published here.
     pub path: Option<String>,
+    /// The networks of the links it crossed, in order, at most eight: what the routers on its way say.
+    #[serde(default)]
+    pub trail: Vec<String>,
     /// The order its sender asked for.
     pub order: String,
     /// Whether messages of its sender are missing before it.
@@ -100,6 +103,7 @@ impl EntryView {
             hops: delivery.hops,
             network: delivery.network.map(|network| network.word().to_owned()),
             path: delivery.path.map(|path| path.word().to_owned()),
+            trail: delivery.trail.networks().map(|network| network.word().to_owned()).collect(),
             order: delivery.order.word().to_owned(),
             // A gap is before the message, so its first entry bears the mark.
             gap: delivery.gap && index == 0,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crosscast_api::Code;
-use crosscast_api::view::{PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceView};
+use crosscast_api::view::{NetworkView, PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceView};
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
@@ -29,11 +29,7 @@ pub(crate) async fn status(client: &Client, context: &mut Context) -> Result<(),
         vec!["uptime".to_owned(), format!("{} s", status.uptime_s)],
         vec!["roles".to_owned(), status.roles.join(", ")],
     ];
-    rows.extend(status.networks.into_iter().map(|network| {
-        let about = [network.address, network.reason.map(|reason| format!("({reason})"))];
-        let about: Vec<String> = about.into_iter().flatten().collect();
-        vec!["network".to_owned(), format!("{} {} {}", network.network, network.state, about.join(" "))]
-    }));
+    rows.extend(status.networks.into_iter().map(|network| vec!["network".to_owned(), about_network(&network)]));
     rows.push(vec!["peers".to_owned(), status.peers.to_string()]);
     rows.push(vec!["groups".to_owned(), status.groups.to_string()]);
     rows.push(vec!["memory".to_owned(), format!("{} KiB", status.rss_bytes / 1_024)]);
@@ -43,6 +39,21 @@ pub(crate) async fn status(client: &Client, context: &mut Context) -> Result<(),
     }
     rows.extend(status.reload.as_ref().map(|reload| vec!["config".to_owned(), reloaded(reload)]));
     table(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// A network in a line: where this node is there, and what a code means.
+fn about_network(network: &NetworkView) -> String {
+    let mut line = format!("{} {}", network.network, network.state);
+    match (&network.address, network.state.as_str()) {
+        (Some(address), _) => line = format!("{line} {address}"),
+        (None, "up") => line.push_str(" (only dials)"),
+        (None, _) => {}
+    }
+    if let Some(reason) = &network.reason {
+        let means = Code::from_word(reason).map_or_else(String::new, |code| format!(": {}", code.means()));
+        line = format!("{line} ({reason}{means})");
+    }
+    line
 }
 
 /// What the last reading of the configuration came to.
@@ -162,6 +173,15 @@ pub(crate) async fn trace(client: &Client, args: &TraceArgs, context: &mut Conte
         vec![link.node, link.alias, link.network, link.direction, path, link.reason, rtt, waiting, link.locator]
     }));
     table(&rows).iter().try_for_each(|line| context.out.line(line))?;
+    if !trace.senders.is_empty() {
+        let mut rows = vec![["SENDER", "NEWEST", "HOPS", "NETWORKS"].map(str::to_owned).to_vec()];
+        rows.extend(trace.senders.into_iter().map(|sender| {
+            let networks = if sender.networks.is_empty() { "here".to_owned() } else { sender.networks.join(" > ") };
+            vec![sender.from, sender.seq.to_string(), sender.hops.to_string(), networks]
+        }));
+        context.out.line("")?;
+        table(&rows).iter().try_for_each(|line| context.out.line(line))?;
+    }
     if trace.kind == "group" {
         context.note("these are the first hops; what lies behind them is not known here");
     } else {

@@ -171,6 +171,11 @@ pub enum Command {
         /// Which group.
         group: GroupId,
     },
+    /// How the newest message of each sender of a group came here. Answered by `Reply::Trails`.
+    GroupTrails {
+        /// Which group.
+        group: GroupId,
+    },
     /// Change what can change while the node runs. Answered by `Reply::Done`.
     Tune(Tuning),
     /// Keep a cursor under a name, for an application; an empty one is forgotten. Answered by `Reply::Done` once it is

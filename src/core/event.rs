@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crosscast_port::{DialError, ListenError, LogPos, NetworkReport};
 use crosscast_wire::{
     Entries, Entry, GroupId, Instance, Locator, MessageId, Network, NodeId, Order, PathKind, PathReason, PeerFault,
-    Policy, Purpose, RefuseCode, Rights, Seq, State, Ticket, WallMillis,
+    Policy, Purpose, RefuseCode, Rights, Seq, State, Ticket, Trail, WallMillis,
 };
 
 use crate::{CommandId, ReaderId, Source};
@@ -83,6 +83,8 @@ pub enum Reply {
     Status(Box<Status>),
     /// The peers.
     Peers(Vec<PeerView>),
+    /// How messages of a group's senders came here.
+    Trails(Vec<TrailView>),
     /// The groups.
     Groups(Vec<GroupView>),
     /// A service of this node.
@@ -199,6 +201,8 @@ pub struct Delivery {
     pub network: Option<Network>,
     /// Path of the last link.
     pub path: Option<PathKind>,
+    /// The networks of the links it crossed, as far as routers said so; empty for a message to a node.
+    pub trail: Trail,
     /// The order its sender asked for.
     pub order: Order,
     /// Whether messages of its sender are missing before it.
@@ -364,6 +368,21 @@ pub struct Status {
     pub inbox_acknowledged: LogPos,
     /// Refused input, by reject word.
     pub rejects: Vec<(&'static str, u64)>,
+}
+
+/// How the newest message of a group's sender came here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailView {
+    /// Who.
+    pub from: NodeId,
+    /// Its number.
+    pub seq: Seq,
+    /// When it was sent, by the sender's clock.
+    pub time: WallMillis,
+    /// Links it crossed; 0 when it was published here.
+    pub hops: u8,
+    /// The networks of those links.
+    pub trail: Trail,
 }
 
 /// A peer, over its preferred link.

@@ -22,7 +22,9 @@ mod timer;
 
 pub use command::{Command, InviteOptions, ReaderId, Revoked, Since, Source, Tuning};
 pub use config::{Config, Sizes, Times};
-pub use event::{Delivery, Event, GroupView, Notice, Outcome, PeerView, Refusal, Reply, ServiceView, Status};
+pub use event::{
+    Delivery, Event, GroupView, Notice, Outcome, PeerView, Refusal, Reply, ServiceView, Status, TrailView,
+};
 pub use input::{CommandId, Input, Verdict};
 pub use node::Node;
 pub use output::{Output, SignJob, SignKey, SignatureCheck, VerifyJob};

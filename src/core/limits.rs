@@ -84,6 +84,8 @@ pub(crate) const CARRIER_CREDIT: u64 = 1 << 20;
 pub(crate) const HINTS: usize = 64;
 /// Failures in a row after which a hint is forgotten. 4: half a minute of silence, longer than a restart.
 pub(crate) const HINT_FAILURES: u32 = 4;
+/// Entries of a log that are looked at for the trail of its senders. 4,096: a millisecond at most.
+pub(crate) const TRAILS_LOOKED_AT: usize = 4_096;
 /// Messages that wait for their chain, per link. 64: a burst behind a chain that is being checked.
 pub(crate) const PARKED: usize = 64;
 /// Messages offered again to a link for want of their chain: 64 at once, then 4 a second.

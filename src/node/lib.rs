@@ -30,14 +30,15 @@ mod work;
 
 pub use crosscast_core::{
     Delivery, GroupView, InviteOptions, Notice, Outcome, PeerView, ReaderId, Refusal, Revoked, ServiceView, Since,
-    Sizes, Source, Status, Times, Tuning,
+    Sizes, Source, Status, Times, TrailView, Tuning,
 };
-pub use crosscast_port::{DialError, ListenError, LogPos, StoreError};
+pub use crosscast_port::{DialError, ListenError, LogPos, NetworkReport, StoreError};
 pub use crosscast_store::{MemoryStore, Store};
 pub use crosscast_transport::{Transport, TransportError};
 pub use crosscast_wire::{
-    Attestation, AttestationDraft, AttestationError, AttestationFields, Class, Crypto, Entries, Entry, GroupId, Instance, Locator, LocatorError, MessageId, Network, NodeId, Order,
-    PathKind, PathReason, Policy, Scheme, SecretKey, Seq, State, Ticket, WallMillis,
+    Attestation, AttestationDraft, AttestationError, AttestationFields, Class, Crypto, Entries, Entry, GroupId,
+    Instance, Locator, LocatorError, MessageId, Network, NetworkReason, NetworkState, NodeId, Order, PathKind,
+    PathReason, PeerFault, Policy, Scheme, SecretKey, Seq, State, Ticket, WallMillis,
 };
 
 pub use crypto::{CryptoPool, NodeCrypto};

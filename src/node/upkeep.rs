@@ -2,7 +2,7 @@
 //! cursors kept by name, the links of a group.
 
 use bytes::Bytes;
-use crosscast_core::{Command, PeerView, Reply, Tuning};
+use crosscast_core::{Command, PeerView, Reply, TrailView, Tuning};
 use crosscast_wire::{GroupId, Locator};
 
 use crate::{Error, Node};
@@ -51,5 +51,14 @@ impl Node {
     pub async fn group_peers(&self, group: GroupId) -> Result<Vec<PeerView>, Error> {
         let command = Command::GroupPeers { group };
         self.query(command, |reply| if let Reply::Peers(peers) = reply { Some(peers) } else { None }).await
+    }
+
+    /// How the newest message of each sender of a group came here: over how many links, and of which networks.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the group is not one of this node's.
+    pub async fn group_trails(&self, group: GroupId) -> Result<Vec<TrailView>, Error> {
+        let command = Command::GroupTrails { group };
+        self.query(command, |reply| if let Reply::Trails(trails) = reply { Some(trails) } else { None }).await
     }
 }

@@ -71,7 +71,7 @@ pub use chain::{Chain, ChainError};
 pub use crypto::{Aead, Crypto, Domain, RustCrypto, SecretKey, Signature, is_usable_key};
 pub use equivocation::{Equivocation, EquivocationError};
 pub use floor::{FloorError, FloorFields, FloorRecord};
-pub use frame::{Frame, FrameCause, FrameError, Hop, ResumeWindow};
+pub use frame::{Frame, FrameCause, FrameError, Hop, ResumeWindow, TRAIL_MAX, Trail};
 pub use grant::{GRANT_CONTENT_TYPE, Grant, GrantError, GrantFields};
 pub use hash::context;
 pub use hello::{Hello, HelloError, HelloFields, VersionRange};

@@ -201,6 +201,7 @@ fn messages(set: &mut Set) {
         }
     }
     let full = with(&with(&hop, 3, list(&[bytes(public(3)), bytes(public(4))])), 4, uint(0x8000_0001));
+    let full = with(&full, 5, uint(0x132));
     set.valid("frame", "MESSAGE with a full hop map", on(MESSAGE, 2), body(&full));
     set.valid("frame", "MESSAGE with an unknown ignorable key", on(MESSAGE, 2), body(&with(&hop, 128, text("later"))));
     let cases: Vec<(&str, u64, Option<Vec<u8>>, &str)> = vec![
@@ -211,7 +212,9 @@ fn messages(set: &mut Set) {
         ("an empty list of routers", 3, Some(list(&[])), "too-short"),
         ("five routers", 3, Some(list(&vec![bytes([0; 32]); 5])), "too-long"),
         ("a bitmap of 33 bits", 4, Some(uint(1 << 32)), "out-of-range"),
-        ("unknown critical key 5", 5, Some(uint(0)), "unknown-critical-key"),
+        ("an empty trail", 5, Some(uint(0)), "out-of-range"),
+        ("a trail of 33 bits", 5, Some(uint(1 << 32)), "out-of-range"),
+        ("unknown critical key 6", 6, Some(uint(0)), "unknown-critical-key"),
     ];
     for (name, key, value, reason) in cases {
         let name = format!("MESSAGE with {name} in its hop map");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crosscast::PeerView;
+use crosscast::{PeerView, TrailView};
 use crosscast_wire::Roles;
 use serde::{Deserialize, Serialize};
 
@@ -127,11 +127,11 @@ impl PathView {
 pub struct NetworkView {
     /// The network.
     pub network: String,
-    /// `up`, or `failed`.
+    /// `starting`, `up`, `degraded` or `down` for one that is attached to; `up` or `failed` for a listener.
     pub state: String,
-    /// Where it listens; null when it only dials.
+    /// This node's address there, or where it listens; null when there is none, as where it only dials.
     pub address: Option<String>,
-    /// Why it failed, or does not listen.
+    /// The code for why it is not simply up.
     pub reason: Option<String>,
 }
 
@@ -208,8 +208,39 @@ pub struct TraceView {
     pub extent: String,
     /// The links.
     pub links: Vec<TraceLink>,
+    /// How the newest message of each sender of a group came here; empty for a node.
+    pub senders: Vec<TraceSender>,
     /// The round trip to a node, measured just now, in milliseconds; null for a group, or when nothing came back.
     pub measured_ms: Option<f64>,
+}
+
+/// How the newest message of a sender came here, for a [`TraceView`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceSender {
+    /// Who.
+    pub from: String,
+    /// Its number of the message.
+    pub seq: u64,
+    /// When it was sent, by its clock.
+    pub time: u64,
+    /// Links it crossed; 0 when it was published here.
+    pub hops: u8,
+    /// The network of each of them, in order, at most the newest eight: what the routers on its way say.
+    pub networks: Vec<String>,
+}
+
+impl TraceSender {
+    /// Describes a sender's newest message.
+    #[must_use]
+    pub fn of(view: &TrailView) -> Self {
+        Self {
+            from: view.from.to_string(),
+            seq: view.seq.0,
+            time: view.time.0,
+            hops: view.hops,
+            networks: view.trail.networks().map(|network| network.word().to_owned()).collect(),
+        }
+    }
 }
 
 /// A link of a [`TraceView`].

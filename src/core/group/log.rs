@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crosscast_port::{LogEntry, LogPos};
-use crosscast_wire::{Class, Instance, MessageId, Network, NodeId, PathKind, Seq, WallMillis};
+use crosscast_wire::{Class, Instance, MessageId, Network, NodeId, PathKind, Seq, Trail, WallMillis};
 
 use crate::limits;
 
@@ -19,14 +19,29 @@ pub(crate) struct Tag {
     pub(crate) class: Class,
     /// Network and path of the last link.
     pub(crate) last: Option<(Network, PathKind)>,
+    /// The networks of all links, as far as routers said so; only of group messages.
+    pub(crate) trail: Trail,
 }
+
+/// Where the trail begins in a tag; the inbox has marks of its own there.
+const TRAIL_SHIFT: u32 = 36;
 
 impl Tag {
     pub(crate) fn pack(self) -> u64 {
         let last = self
             .last
             .map_or(0, |(network, path)| 0x1_0000 | u64::from(network.number()) << 8 | u64::from(path.number()));
-        u64::from(self.hops) | u64::from(self.class.number()) << 8 | last << 16
+        // The last network is known already; seven more fit.
+        let before = u64::from(self.trail.bits() >> 4) << TRAIL_SHIFT;
+        u64::from(self.hops) | u64::from(self.class.number()) << 8 | last << 16 | before
+    }
+
+    /// As [`Self::unpack`], of a group's message.
+    pub(crate) fn unpack_of_group(tag: u64) -> Self {
+        let plain = Self::unpack(tag);
+        let before = Trail::from_bits(u32::try_from(tag >> TRAIL_SHIFT).unwrap_or(0));
+        let trail = plain.last.map_or(Trail::default(), |(network, _)| before.then(network));
+        Self { trail, ..plain }
     }
 
     pub(crate) fn unpack(tag: u64) -> Self {
@@ -37,6 +52,7 @@ impl Tag {
             hops: u8::try_from(tag & 0xff).unwrap_or(u8::MAX),
             class: Class::from_number((tag >> 8) & 0xff).unwrap_or(Class::Normal),
             last: network.zip(path).filter(|_| known),
+            trail: Trail::default(),
         }
     }
 }
@@ -124,6 +140,11 @@ impl Log {
     }
 
     /// Entries with kept bytes after a position.
+    /// All entries, the newest first.
+    pub(crate) fn newest(&self) -> impl Iterator<Item = &LogEntry> {
+        self.entries.iter().rev()
+    }
+
     pub(crate) fn after(&self, pos: LogPos) -> impl Iterator<Item = &LogEntry> {
         let place = self.entries.partition_point(|entry| entry.pos <= pos);
         self.entries.range(place..).filter(|entry| entry.len > 0)

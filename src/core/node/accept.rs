@@ -6,7 +6,9 @@
 //! one go unheard.
 
 use crosscast_port::LinkId;
-use crosscast_wire::{Destination, Domain, GroupId, Header, Hop, Message, MessageId, PathKind, RefuseCode, frame};
+use crosscast_wire::{
+    Destination, Domain, GroupId, Header, Hop, Message, MessageId, PathKind, RefuseCode, Trail, frame,
+};
 
 use crate::auth::gate::{self, Vouch};
 use crate::auth::replay::Newness;
@@ -42,7 +44,12 @@ impl Node {
         }
         let Some(state) = self.links.get(&link) else { return };
         let last: Option<(_, PathKind)> = Some((state.up.scheme.network(), state.up.path));
-        let tag = Tag { hops: self.hops_of(link, &hop), class: message.header().class, last };
+        let network = state.up.scheme.network();
+        let trail = match message.header().to {
+            Destination::Multicast(_) => hop.trail.then(network),
+            Destination::Unicast(_) => Trail::default(),
+        };
+        let tag = Tag { hops: self.hops_of(link, &hop), class: message.header().class, last, trail };
         if let Err(reject) = self.letter_gates(link, &hop, &message) {
             return self.refuse_message(link, arrival, &message, reject);
         }

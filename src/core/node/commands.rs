@@ -70,6 +70,7 @@ impl Node {
             Command::Peers => self.reply_peers(id),
             Command::Groups => self.reply_groups(id),
             Command::GroupPeers { group } => self.reply_group_peers(id, group),
+            Command::GroupTrails { group } => self.reply_group_trails(id, group),
             Command::Tune(tuning) => self.on_tune(id, tuning),
             Command::KeepCursor { name, value } => self.on_keep_cursor(id, name, value),
             Command::Cursor { name } => self.reply_cursor(id, &name),

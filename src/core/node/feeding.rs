@@ -107,23 +107,17 @@ impl Node {
             feed.pass = pass;
             return;
         }
-        let mut feed = Feed::new(pass);
-        let missed = state.resume_missed.remove(&id);
-        if missed {
-            feed.start_blind();
-        }
-        state.feeds.insert(id, feed);
+        state.feeds.insert(id, Feed::new(pass));
         if !self.leads(link) {
             // It stands by: what the peer has is known of the link that leads, and is fed there.
             return;
         }
+        self.gather_feed(link, id);
         if let Some(group) = self.groups.get_mut(&id) {
             group.neighbours.insert(link);
         }
         self.send_resume(link, id);
-        if missed {
-            self.mark_behind(link, id);
-        }
+        self.mark_behind(link, id);
     }
 
     /// Says what of a group is here without a hole.
@@ -208,7 +202,7 @@ impl Node {
             feed.knows(&entry.id);
             self.offer_chain(link, id, chain.as_ref());
             let Some(state) = self.links.get_mut(&link) else { continue };
-            let hop = Hop::new(0, committed.tag.hops, 0);
+            let hop = Hop::new(0, committed.tag.hops, 0).with_trail(committed.tag.trail);
             state.out.push_data(hop.frame(bytes.clone(), lane), Cargo::Group(id, entry.id));
             self.dirty.insert(link);
         }
@@ -230,7 +224,12 @@ impl Node {
             state.behind.remove(&id);
             return;
         };
-        let Mode::Behind { after, reading: false } = feed.mode else { return };
+        let Mode::Behind { after, reading: false } = feed.mode else {
+            if matches!(feed.mode, Mode::Waiting | Mode::Live) {
+                state.behind.remove(&id);
+            }
+            return;
+        };
         let fresh = |entry: &&crosscast_port::LogEntry| is_fresh(entry.time, entry.expires, self.now.wall);
         let kept = group.log.after(after).take_while(|entry| entry.pos <= group.log.durable);
         let Some(next) = kept.filter(fresh).find(|entry| feed.wants(entry)) else {
@@ -281,7 +280,8 @@ impl Node {
             after = entry.pos;
             if feed.wants(&entry) && is_fresh(entry.time, entry.expires, self.now.wall) {
                 let age = self.now.wall.0.saturating_sub(entry.arrived.0);
-                let hop = Hop::new(0, Tag::unpack(entry.tag).hops, u32::try_from(age).unwrap_or(u32::MAX));
+                let tag = Tag::unpack_of_group(entry.tag);
+                let hop = Hop::new(0, tag.hops, u32::try_from(age).unwrap_or(u32::MAX)).with_trail(tag.trail);
                 feed.knows(&entry.id);
                 if closed {
                     chains.extend(Header::parse_prefix(&bytes).ok().and_then(|(header, _)| header.chain));

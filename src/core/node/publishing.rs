@@ -5,7 +5,7 @@ use crosscast_seal::{ContentKey, Sealing, Suite, seal_payload};
 use crosscast_wire::limits::LIFE_MAX_MS;
 use crosscast_wire::{
     Chain, Class, Codec, Destination, Domain, Entry, GroupId, HeaderDraft, Instance, Message, MessageId, NodeId, Order,
-    PayloadHash, Policy, RefuseCode, Seq, Signature, State, WallMillis, assemble, encode_entries,
+    PayloadHash, Policy, RefuseCode, Seq, Signature, State, Trail, WallMillis, assemble, encode_entries,
 };
 
 use crate::group::Group;
@@ -189,7 +189,7 @@ impl Node {
                 group.publisher.signing = false;
                 group.publisher.ahead = group.publisher.ahead.saturating_add(1);
                 self.keep_keys(&id);
-                self.commit_message(message, Tag { hops: 0, class, last: None }, None);
+                self.commit_message(message, Tag { hops: 0, class, last: None, trail: Trail::default() }, None);
                 self.pump_publisher(group_id);
             }
             Destination::Unicast(node) => self.on_unicast_signed(node, message),

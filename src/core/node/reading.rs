@@ -193,7 +193,7 @@ impl Node {
                 return self.lock_reader(id);
             }
             let delivery = match parsed {
-                Ok(message) => self.open(source, &message, Tag::unpack(entry.tag), released, entry.gap),
+                Ok(message) => self.open(source, &message, tag_of(source, entry.tag), released, entry.gap),
                 Err(_) => None,
             };
             self.hand(id, released, delivery);
@@ -230,6 +230,7 @@ impl Node {
             hops: tag.hops,
             network: tag.last.map(|(network, _)| network),
             path: tag.last.map(|(_, path)| path),
+            trail: tag.trail,
             order: header.order,
             gap,
             request,
@@ -274,5 +275,13 @@ fn start(log: &Log, since: Since) -> Result<LogPos, Refusal> {
             entry.released.filter(|released| *released >= log.lost_released).ok_or(Refusal::NoHistory)
         }
         Since::Time(time) => Ok(log.released_before(time).max(log.lost_released)),
+    }
+}
+
+/// How a message came that was read from a log.
+fn tag_of(source: Source, tag: u64) -> Tag {
+    match source {
+        Source::Group(_) => Tag::unpack_of_group(tag),
+        Source::Inbox => Tag::unpack(tag),
     }
 }

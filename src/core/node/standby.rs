@@ -157,13 +157,11 @@ impl Node {
         for id in &ids {
             if let (Some(feed), Some(before)) = (state.feeds.get_mut(id), feeds.remove(id)) {
                 feed.take_over(before);
-                if feed.mode != Mode::Live {
-                    state.behind.insert(*id);
-                }
             }
         }
-        self.dirty.insert(link);
         for id in ids {
+            self.gather_feed(link, id);
+            self.mark_behind(link, id);
             if let Some(group) = self.groups.get_mut(&id) {
                 group.neighbours.insert(link);
             }
@@ -171,6 +169,28 @@ impl Node {
             self.send_resume(link, id);
         }
         self.event(Event::Notice(Notice::PeerMoved { node: key.0, instance: key.1, network }));
+    }
+
+    /// The link that leads is being fed a group from now on: what the peer said of it on its other links counts here too.
+    pub(super) fn gather_feed(&mut self, link: LinkId, id: GroupId) {
+        let peer = self.links.get(&link).and_then(|state| state.peer);
+        let links = peer.and_then(|key| self.peers.get(&key)).cloned().unwrap_or_default();
+        let (mut missed, mut running) = (false, None);
+        for other in links {
+            let Some(state) = self.links.get_mut(&other) else { continue };
+            missed |= state.resume_missed.remove(&id);
+            if let Some(feed) = state.feeds.get_mut(&id).filter(|feed| other != link && feed.mode != Mode::Waiting) {
+                let fresh = Feed::new(feed.pass.clone());
+                running = Some(std::mem::replace(feed, fresh));
+                state.behind.remove(&id);
+            }
+        }
+        let Some(feed) = self.links.get_mut(&link).and_then(|state| state.feeds.get_mut(&id)) else { return };
+        match running {
+            Some(before) if feed.mode == Mode::Waiting => feed.take_over(before),
+            None if missed && feed.mode == Mode::Waiting => feed.start_blind(),
+            Some(_) | None => {}
+        }
     }
 
     /// Offers again what was on its way over a link that has ended; the peer knows what it has.

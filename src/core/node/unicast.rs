@@ -13,7 +13,7 @@ use crosscast_seal::{
 use crosscast_wire::limits::{ENTRY_MAX, LIFE_MAX_MS};
 use crosscast_wire::{
     Class, Codec, Destination, Domain, Entry, Header, HeaderDraft, Hop, Message, MessageId, NodeId, Order, PayloadHash,
-    RefuseCode, Sealed, State, WallMillis, encode_entries,
+    RefuseCode, Sealed, State, Trail, WallMillis, encode_entries,
 };
 
 use crate::group::log::Tag;
@@ -204,7 +204,7 @@ impl Node {
         };
         if let Some(node) = here {
             let mark = Mark { request: false, list, service: self.service_number(&node) };
-            self.commit_letter(message, Tag { hops: 0, class, last: None }, mark, None);
+            self.commit_letter(message, Tag { hops: 0, class, last: None, trail: Trail::default() }, mark, None);
         }
         if parcel.branches.is_empty() {
             return self.finish_quietly(&id);

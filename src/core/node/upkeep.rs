@@ -7,7 +7,9 @@ use crosscast_port::{Space, Write};
 use crosscast_wire::{GroupId, Locator};
 
 use crate::command::Tuning;
-use crate::{CommandId, Node, Refusal, Reply};
+use crate::event::TrailView;
+use crate::group::log::Tag;
+use crate::{CommandId, Node, Refusal, Reply, limits};
 
 use super::commit::After;
 
@@ -53,6 +55,14 @@ impl Node {
         self.reply(command, reply);
     }
 
+    pub(super) fn reply_group_trails(&mut self, command: CommandId, group: GroupId) {
+        let reply = match self.groups.get(&group) {
+            None => Reply::Refused(Refusal::UnknownGroup),
+            Some(group) => Reply::Trails(trails(group)),
+        };
+        self.reply(command, reply);
+    }
+
     pub(super) fn on_keep_cursor(&mut self, command: CommandId, name: String, value: Bytes) {
         let refusal = match self.cursors.len() {
             _ if name.is_empty() || name.len() > CURSOR_NAME_MAX => Some(Refusal::BadName),
@@ -85,4 +95,16 @@ impl Node {
             self.cursors.insert(name.to_owned(), value.clone());
         }
     }
+}
+
+/// The newest message of each sender, among the newest of all.
+fn trails(group: &crate::group::Group) -> Vec<TrailView> {
+    let mut senders = std::collections::BTreeMap::new();
+    for entry in group.log.newest().take(limits::TRAILS_LOOKED_AT) {
+        senders.entry(entry.from).or_insert_with(|| {
+            let tag = Tag::unpack_of_group(entry.tag);
+            TrailView { from: entry.from, seq: entry.seq, time: entry.time, hops: tag.hops, trail: tag.trail }
+        });
+    }
+    senders.into_values().collect()
 }

@@ -78,11 +78,16 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::group::log::Tag;
-    use crosscast_wire::{Class, Network, PathKind};
+    use crosscast_wire::{Class, Network, PathKind, Trail};
 
     #[test]
     fn marks_and_tags_do_not_meet() {
-        let tag = Tag { hops: 255, class: Class::Realtime, last: Some((Network::Memory, PathKind::Relayed)) };
+        let tag = Tag {
+            hops: 255,
+            class: Class::Realtime,
+            last: Some((Network::Memory, PathKind::Relayed)),
+            trail: Trail::default(),
+        };
         let mark = Mark { request: true, list: true, service: u16::MAX };
         let both = tag.pack() | mark.pack();
         assert_eq!((Tag::unpack(both), Mark::unpack(both)), (tag, mark));

@@ -298,6 +298,7 @@ fn refusal(reply: &Reply) -> Refusal {
         | Reply::Pong { .. }
         | Reply::Status(_)
         | Reply::Peers(_)
+        | Reply::Trails(_)
         | Reply::Groups(_)
         | Reply::Service(_)
         | Reply::Services(_) => Refusal::Unsupported,

@@ -1,6 +1,7 @@
 //! What is done to the network on purpose.
 
 use crosscast_port::{DownReason, Role};
+use crosscast_wire::Scheme;
 
 use super::{ConnId, Net, NetEvent, other};
 use crate::HostId;
@@ -75,6 +76,16 @@ impl Net {
             for role in [Role::Dialer, Role::Listener] {
                 let at = now.saturating_add(self.prng.below(20 * MILLI));
                 self.later(at, NetEvent::Reset(id, role, DownReason::Broken));
+            }
+        }
+    }
+
+    /// Swallows whatever is sent from now on over the connections between two hosts on one of the networks; neither is told.
+    pub(crate) fn swallow(&mut self, a: HostId, b: HostId, scheme: Scheme) {
+        for (id, role) in self.between(a, b) {
+            if let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.dialled.scheme() == scheme) {
+                conn.flows.get_mut(role).void = true;
+                conn.flows.get_mut(other(role)).void = true;
             }
         }
     }

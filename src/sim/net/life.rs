@@ -17,9 +17,9 @@ impl Net {
     }
 
     pub(crate) fn listen(&mut self, host: HostId, run: u64, locator: Locator) {
-        let home = self.homes.get(locator.address()).copied();
+        let home = self.home_of(&locator);
         let taken = self.listening.contains_key(locator.address());
-        let error = if locator.scheme() != Scheme::Memory {
+        let error = if !is_simulated(locator.scheme()) {
             Some(ListenError::BadLocator)
         } else if taken {
             Some(ListenError::AddressInUse)
@@ -38,10 +38,14 @@ impl Net {
         self.tell(host, run, report);
     }
 
+    /// Whose place a locator names, on either of the two networks.
+    fn home_of(&self, locator: &Locator) -> Option<HostId> {
+        self.homes.get(locator.address()).copied().filter(|_| is_simulated(locator.scheme()))
+    }
+
     pub(crate) fn dial(&mut self, now: Micros, host: HostId, run: u64, dial: DialId, locator: Locator) {
-        let Some(target) = self.homes.get(locator.address()).copied().filter(|_| locator.scheme() == Scheme::Memory)
-        else {
-            let known = locator.scheme() == Scheme::Memory;
+        let Some(target) = self.home_of(&locator) else {
+            let known = is_simulated(locator.scheme());
             let error = if known { DialError::NoSuchHost } else { DialError::BadLocator };
             return self.tell(host, run, Report::DialFailed { dial, error });
         };
@@ -150,7 +154,7 @@ impl Net {
             Role::Listener => (None, conn.dialled.clone().without_node()),
         };
         let up = LinkUp {
-            scheme: Scheme::Memory,
+            scheme: conn.dialled.scheme(),
             role,
             dial,
             locator,
@@ -268,4 +272,9 @@ impl Net {
             }
         }
     }
+}
+
+/// The simulated networks: one that every host is on, and a second one that some pairs use too.
+const fn is_simulated(scheme: Scheme) -> bool {
+    matches!(scheme, Scheme::Memory | Scheme::Ygg)
 }

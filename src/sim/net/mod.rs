@@ -95,6 +95,12 @@ impl Default for NetParams {
     }
 }
 
+/// A host's address on the second network, whose locators are `ygg://` and this.
+#[must_use]
+pub(crate) fn second_address(host: HostId) -> String {
+    format!("[200::{:x}]:1", host.0)
+}
+
 /// What the network does later.
 #[derive(Clone, Debug)]
 pub(crate) enum NetEvent {
@@ -196,6 +202,7 @@ impl Net {
     }
 
     pub(crate) fn add_host(&mut self, host: HostId, name: String) {
+        self.homes.insert(second_address(host), host);
         self.homes.insert(name, host);
         self.sites.insert(host, Site { run: None, powered: true, paused: false });
     }

@@ -7,6 +7,7 @@ use super::{ANSWER_WITHIN, Action, Asked, PROBE_EVERY, Play};
 use crate::agenda::{MILLI, Micros};
 use crate::ledger::{Broken, Sent, Stream, To, payload};
 use crate::machine::Machine;
+use crate::net::second_address;
 use crate::prng::PPM;
 use crate::scenario::{PublisherPlan, Reach, ReaderPlan};
 use crate::violation::Rule;
@@ -14,6 +15,10 @@ use crate::world::HostId;
 
 fn locator(host: HostId) -> Option<Locator> {
     Locator::new(Scheme::Memory, &format!("n{}", host.0), None).ok()
+}
+
+fn second_locator(host: HostId) -> Option<Locator> {
+    Locator::new(Scheme::Ygg, &second_address(host), None).ok()
 }
 
 impl<M: Machine> Play<'_, M> {
@@ -34,11 +39,13 @@ impl<M: Machine> Play<'_, M> {
         let run = self.runs.entry(host).or_default();
         *run = run.saturating_add(1);
         self.rejects.remove(&host);
-        if let Some(locator) = locator(host) {
+        for locator in [locator(host), second_locator(host)].into_iter().flatten() {
             self.ask(host, Command::Listen { locator }, Asked::Done);
         }
-        let attached = self.scenario.edges.iter().filter(|(dialer, _)| *dialer == host);
-        for locator in attached.filter_map(|(_, listener)| locator(*listener)).collect::<Vec<_>>() {
+        let dialled = |(dialer, listener): &(HostId, HostId)| (*dialer == host).then_some(*listener);
+        let first = self.scenario.edges.iter().filter_map(dialled).filter_map(locator);
+        let second = self.scenario.second.iter().filter_map(dialled).filter_map(second_locator);
+        for locator in first.chain(second).collect::<Vec<_>>() {
             self.ask(host, Command::Attach { locator }, Asked::Done);
         }
         if self.scenario.hosts.get(host.0 as usize).is_some_and(|plan| plan.accepts) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crosscast_core::Command;
+use crosscast_wire::Scheme;
 
 use super::{Action, Asked, Play};
 use crate::agenda::SECOND;
@@ -39,6 +40,9 @@ impl<M: Machine> Play<'_, M> {
             Fault::OneWay(side) => self.split(side, |play, a, b| play.world.block(a, b)),
             Fault::Cut(a, b) => self.world.cut(*a, *b),
             Fault::HalfOpen(a, b) => self.world.half_open(*a, *b),
+            Fault::Swallow(a, b, second) => {
+                self.world.swallow(*a, *b, if *second { Scheme::Ygg } else { Scheme::Memory });
+            }
             Fault::Disk(host, mode) => {
                 self.world.set_disk(*host, *mode);
                 self.disks.push((*host, planned.at, planned.until));
@@ -64,7 +68,7 @@ impl<M: Machine> Play<'_, M> {
                 play.world.unblock(b, a);
             }),
             Fault::OneWay(side) => self.split(side, |play, a, b| play.world.unblock(a, b)),
-            Fault::Cut(..) | Fault::HalfOpen(..) | Fault::Skew(..) | Fault::Reread(_) => {}
+            Fault::Cut(..) | Fault::HalfOpen(..) | Fault::Swallow(..) | Fault::Skew(..) | Fault::Reread(_) => {}
             Fault::Disk(host, _) => self.world.set_disk(*host, DiskMode::Good),
             Fault::Slow(host, ..) => self.world.set_slowness(*host, 1, 1),
             Fault::Weather(..) => self.world.set_weather(0, 0),

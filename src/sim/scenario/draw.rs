@@ -42,6 +42,7 @@ impl Scenario {
             net: net_params(&mut prng, slow),
             hosts,
             twins,
+            second: second_network(&mut prng, &edges),
             edges,
             groups,
             faults: Vec::new(),
@@ -145,6 +146,19 @@ fn connect(prng: &mut Prng, hosts: &[HostId], edges: &mut BTreeSet<(HostId, Host
             add(prng, a, b);
         }
     }
+}
+
+/// In one scenario of three half of the pairs are linked over a second network too, dialled from either side.
+fn second_network(prng: &mut Prng, edges: &BTreeSet<(HostId, HostId)>) -> BTreeSet<(HostId, HostId)> {
+    let mut second = BTreeSet::new();
+    if prng.chance(PPM / 3) {
+        for (a, b) in edges {
+            if prng.chance(PPM / 2) {
+                second.insert(if prng.chance(PPM / 2) { (*b, *a) } else { (*a, *b) });
+            }
+        }
+    }
+    second
 }
 
 fn group(prng: &mut Prng, all: &[HostId], edges: &mut BTreeSet<(HostId, HostId)>, slow: bool) -> GroupPlan {
@@ -261,6 +275,7 @@ const fn starts_anew(fault: &Fault) -> Option<HostId> {
         | Fault::OneWay(_)
         | Fault::Cut(..)
         | Fault::HalfOpen(..)
+        | Fault::Swallow(..)
         | Fault::Disk(..)
         | Fault::Slow(..)
         | Fault::Weather(..)
@@ -305,7 +320,8 @@ fn fault(prng: &mut Prng, scenario: &Scenario, all: &[HostId]) -> Fault {
         38..50 => Fault::Partition(side),
         50..55 => Fault::OneWay(side),
         55..68 => Fault::Cut(a, b),
-        68..78 => Fault::HalfOpen(a, b),
+        68..74 => Fault::HalfOpen(a, b),
+        74..78 => Fault::Swallow(a, b, prng.chance(PPM / 2)),
         78..81 => Fault::Disk(host, DiskMode::Full),
         81..83 => Fault::Disk(host, DiskMode::Failing),
         83..88 => Fault::Slow(host, prng.range(1, 300), prng.range(1, 100)),

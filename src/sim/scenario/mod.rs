@@ -147,6 +147,8 @@ pub enum Fault {
     Cut(HostId, HostId),
     /// The first host loses its connections with the second, which does not know.
     HalfOpen(HostId, HostId),
+    /// What two hosts send each other over one of the networks is swallowed; the second one, if so said.
+    Swallow(HostId, HostId, bool),
     /// The disk is full or fails.
     Disk(HostId, DiskMode),
     /// Disk and CPU are so many times slower.
@@ -191,6 +193,8 @@ pub struct Scenario {
     pub twins: Option<(HostId, HostId)>,
     /// Who attaches to whom.
     pub edges: BTreeSet<(HostId, HostId)>,
+    /// Who dials whom on the second network too.
+    pub second: BTreeSet<(HostId, HostId)>,
     /// The groups.
     pub groups: Vec<GroupPlan>,
     /// What goes wrong.

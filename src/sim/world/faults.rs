@@ -1,5 +1,7 @@
 //! What is done to the hosts of a world on purpose.
 
+use crosscast_wire::Scheme;
+
 use crate::agenda::Micros;
 use crate::disk::DiskMode;
 use crate::machine::Machine;
@@ -123,6 +125,12 @@ impl<M: Machine> World<M> {
         self.net.cut(self.now, a, b);
         self.note(a, &format!("cut from n{}", b.0));
         self.settle();
+    }
+
+    /// Swallows what two hosts send each other over the connections that they have on one network; neither is told.
+    pub fn swallow(&mut self, a: HostId, b: HostId, scheme: Scheme) {
+        self.net.swallow(a, b, scheme);
+        self.note(a, &format!("its {scheme} connections with n{} swallow everything", b.0));
     }
 
     /// Ends `a`'s side of every connection with `b`; `b` goes on believing in it.

@@ -9,11 +9,13 @@ mod ask;
 mod group;
 mod hop;
 mod link;
+mod trail;
 
 pub use ask::{ask, equivocation, locate};
 pub use group::{ResumeWindow, chain, floor, resume, subscribe};
 pub use hop::Hop;
 pub use link::{ack, close, credit, hello, ping, pong, proof, refuse};
+pub use trail::{TRAIL_MAX, Trail};
 
 use bytes::Bytes;
 

@@ -309,7 +309,9 @@ fn illegal_messages_are_refused_by_name() {
     assert_eq!(with_hop(&with(&full, 3, Some(list(&[])))), cbor(CborError::TooShort));
     assert_eq!(with_hop(&with(&full, 3, Some(list(&vec![bytes(&[0; 32]); 5])))), cbor(CborError::TooLong));
     assert_eq!(with_hop(&with(&full, 4, Some(uint(1 << 32)))), cbor(CborError::OutOfRange));
-    assert_eq!(with_hop(&with(&full, 5, Some(uint(0)))), cbor(CborError::UnknownCriticalKey(5)));
+    assert_eq!(with_hop(&with(&full, 5, Some(uint(0)))), cbor(CborError::OutOfRange));
+    assert_eq!(with_hop(&with(&full, 5, Some(uint(1 << 32)))), cbor(CborError::OutOfRange));
+    assert_eq!(with_hop(&with(&full, 6, Some(uint(0)))), cbor(CborError::UnknownCriticalKey(6)));
     assert_eq!(cause(FrameType::MESSAGE, map(&full)), FrameCause::Message(MessageError::Cbor(CborError::Truncated)));
     let ignorable = [map(&with(&full, 128, Some(text("later")))), message.bytes().to_vec()].concat();
     assert!(parse(&RawFrame::new(FrameType::MESSAGE, Lane::Control, ignorable.into())).is_ok());
