@@ -72,6 +72,7 @@ fn delivery(number: u64, payload: &Bytes) -> Delivery {
         hops: 1,
         network: None,
         path: None,
+        trail: crosscast_wire::Trail::default(),
         order: Order::Fifo,
         gap: false,
         request: false,
