@@ -48,7 +48,7 @@ impl<H: Host> Shared<H> {
             port = real.port();
             if let (Some(asked), Some(locator)) = (asked, at(self.scheme, real)) {
                 state.send_replace(PortState::Listening(real));
-                self.serve(&listener, address, asked, locator, &mut tasks).await;
+                self.serve(listener, address, asked, locator, &mut tasks).await;
                 state.send_replace(PortState::Waiting);
             }
         }
@@ -77,7 +77,7 @@ impl<H: Host> Shared<H> {
                 && let Some(locator) = at(self.scheme, real)
             {
                 port = real.port();
-                self.serve(&listener, address, asked.clone(), locator, &mut tasks).await;
+                self.serve(listener, address, asked.clone(), locator, &mut tasks).await;
             }
             self.wait_for_address(Some(address)).await;
             next = self.take_port(address, port, &state).await.ok_or(ListenError::NoSuchAddress);
@@ -164,7 +164,7 @@ impl<H: Host> Shared<H> {
     /// Accepts until the address is gone. The tasks of links are the caller's, so that they outlive the listener.
     async fn serve(
         self: &Arc<Self>,
-        listener: &TcpListener,
+        listener: TcpListener,
         address: Ipv6Addr,
         asked: Locator,
         locator: Locator,
@@ -174,7 +174,7 @@ impl<H: Host> Shared<H> {
         self.reporter.listening(asked, locator.clone());
         loop {
             tokio::select! {
-                accepted = self.gate.accept(listener) => if let Some((stream, from, place)) = accepted {
+                accepted = self.gate.accept(&listener) => if let Some((stream, from, place)) = accepted {
                     tasks.spawn(Arc::clone(self).greet(stream, from, place));
                 },
                 Some(_) = tasks.join_next() => {}
@@ -182,6 +182,7 @@ impl<H: Host> Shared<H> {
             }
         }
         info!(%locator, "the address is gone");
+        drop(listener);
         self.reporter.unlistened(locator);
     }
 

@@ -13,7 +13,7 @@ use crosscast_wire::{
 };
 
 use crate::host::{LoopbackHost, gone, host_secret, node_id, node_secret, up};
-use crate::stranger::{STRANGER, Stranger, both_ways, host_key, listening, victim};
+use crate::stranger::{STRANGER, Stranger, both_ways, host_key, listening, refusal, victim};
 use crate::{OnLoopback, config};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -65,6 +65,33 @@ async fn a_forged_source_or_a_wrong_key_at_the_right_address_is_refused() {
     // Not even with an honest attestation of that other host node.
     let host = host_secret(STRANGER, Ownership::No);
     refused(PeerFault::AddressNotOwned, || Stranger::saying(Some(host.public()), Some(valid(&host, STRANGER)))).await;
+}
+
+#[tokio::test]
+async fn who_comes_by_another_network_is_refused_whatever_it_says() {
+    struct Elsewhere;
+    impl Candidate for Elsewhere {
+        fn transport(&self, node: u8) -> Box<dyn Transport> {
+            let host = crate::host_of(node);
+            host.change(|scene| scene.elsewhere = true);
+            Box::new(Overlay::new(host, config(node)).unwrap())
+        }
+        fn listen_at(&self, node: u8) -> Locator {
+            OnLoopback.listen_at(node)
+        }
+        fn key(&self, node: u8) -> Option<NodeId> {
+            OnLoopback.key(node)
+        }
+        fn nowhere(&self) -> Locator {
+            OnLoopback.nowhere()
+        }
+    }
+    let (mut station, at) = listening(&Elsewhere).await;
+    for stranger in [Stranger::polite(), Stranger::saying(None, None)] {
+        let _stream = stranger.dial(&at).await;
+        assert_eq!(refusal(&mut station).await, PeerFault::AddressNotOwned);
+    }
+    assert_eq!(station.dial(at).await.unwrap_err(), DialError::BadLocator);
 }
 
 #[tokio::test]

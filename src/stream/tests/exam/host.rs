@@ -17,6 +17,8 @@ pub(crate) struct Scene {
     pub(crate) sighting: Sighting,
     pub(crate) neighbours: Vec<Neighbour>,
     pub(crate) looks: usize,
+    /// Whether loopback is another network than the host node's.
+    pub(crate) elsewhere: bool,
 }
 
 /// Keys that have loopback as their own address end on this, those that have it in their subnet on [`IN_SUBNET`].
@@ -26,7 +28,12 @@ const IN_SUBNET: u8 = 2;
 impl LoopbackHost {
     /// A host node that is up and has a key.
     pub(crate) fn up(key: HostKey) -> Self {
-        Self(Arc::new(Mutex::new(Scene { sighting: up(Some(key)), neighbours: Vec::new(), looks: 0 })))
+        Self(Arc::new(Mutex::new(Scene {
+            sighting: up(Some(key)),
+            neighbours: Vec::new(),
+            looks: 0,
+            elsewhere: false,
+        })))
     }
 
     /// Changes what the next look finds.
@@ -85,7 +92,8 @@ impl Host for LoopbackHost {
     }
 
     fn is_address(&self, address: Ipv6Addr) -> bool {
-        address.is_loopback() || address.octets()[0] == 2
+        let elsewhere = self.0.lock().unwrap().elsewhere;
+        (address.is_loopback() && !elsewhere) || address.octets()[0] == 2
     }
 
     fn address_of(&self, key: &HostKey) -> Option<Ipv6Addr> {
