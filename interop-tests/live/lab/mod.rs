@@ -5,6 +5,7 @@
 //! namespaces by their name.
 
 pub mod child;
+pub mod cjdns;
 pub mod libp2p;
 pub mod net;
 pub mod yggdrasil;

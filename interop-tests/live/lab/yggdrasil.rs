@@ -1,6 +1,6 @@
 //! A real Yggdrasil network: daemons in namespaces of their own, peered over cables, and nothing else.
 //!
-//! The daemon is the one in `YGG`, or else the system's. Who dials is started after who listens: version 0.4 tries a
+//! The daemon is the one in `YGG`, or else the system's; `YGG05` names one of version 0.5. Who dials is started after who listens: version 0.4 tries a
 //! peer that refused it again only after a minute. A network counts as up when packets cross it from end to end; that
 //! its daemons answer says nothing.
 
@@ -48,6 +48,12 @@ pub fn program() -> Option<PathBuf> {
     let named = std::env::var_os("YGG").map(PathBuf::from);
     let program = named.unwrap_or_else(|| SYSTEM.into());
     tools::has(&program.to_string_lossy(), "-version").then_some(program)
+}
+
+/// One of version 0.5, when it is named.
+#[must_use]
+pub fn program_05() -> Option<PathBuf> {
+    std::env::var_os("YGG05").map(PathBuf::from).filter(|program| tools::has(&program.to_string_lossy(), "-version"))
 }
 
 /// What such a daemon says that it is, in a line.
@@ -109,16 +115,16 @@ impl Yggdrasil {
     /// # Errors
     /// What the tools or daemons say.
     pub fn line(net: &mut Net, dir: &Path, count: usize) -> Result<Self> {
-        Self::line_saying(net, dir, &vec![Value::Null; count])
+        Self::line_of(&program().context("no yggdrasil")?, net, dir, &vec![Value::Null; count])
     }
 
-    /// The same with a NodeInfo for each.
+    /// The same of a certain daemon, with a NodeInfo for each.
     ///
     /// # Errors
     /// What the tools or daemons say.
-    pub fn line_saying(net: &mut Net, dir: &Path, infos: &[Value]) -> Result<Self> {
+    pub fn line_of(program: &Path, net: &mut Net, dir: &Path, infos: &[Value]) -> Result<Self> {
         let pairs: Vec<(usize, usize)> = (1..infos.len()).map(|node| (node, node - 1)).collect();
-        Self::tree(net, dir, infos, &pairs)
+        Self::tree(program, net, dir, infos, &pairs)
     }
 
     /// A star: all dial the first, and speak through it.
@@ -127,12 +133,11 @@ impl Yggdrasil {
     /// What the tools or daemons say.
     pub fn star(net: &mut Net, dir: &Path, count: usize) -> Result<Self> {
         let pairs: Vec<(usize, usize)> = (1..count).map(|node| (node, 0)).collect();
-        Self::tree(net, dir, &vec![Value::Null; count], &pairs)
+        Self::tree(&program().context("no yggdrasil")?, net, dir, &vec![Value::Null; count], &pairs)
     }
 
     /// A cable for each pair of who dials and who listens, the listener's number the smaller.
-    fn tree(net: &mut Net, dir: &Path, infos: &[Value], pairs: &[(usize, usize)]) -> Result<Self> {
-        let program = program().context("no yggdrasil")?;
+    fn tree(program: &Path, net: &mut Net, dir: &Path, infos: &[Value], pairs: &[(usize, usize)]) -> Result<Self> {
         let spaces = (0..infos.len()).map(|node| net.space(&format!("ygg{node}"))).collect::<Result<Vec<_>>>()?;
         let mut ends = Vec::new();
         for (dialler, listener) in pairs {
@@ -146,7 +151,7 @@ impl Yggdrasil {
             let listens = ends.iter().filter(|(_, listener, _)| *listener == number).map(|(.., uri)| uri.clone());
             let info = info.clone();
             let plan = Plan { space: Some(space), listen: listens.collect(), peers: dials.collect(), info };
-            let mut node = Node::make(&program, &dir.join(format!("ygg{number}")), &plan)?;
+            let mut node = Node::make(program, &dir.join(format!("ygg{number}")), &plan)?;
             node.start()?;
             nodes.push(node);
         }

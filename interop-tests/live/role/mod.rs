@@ -4,6 +4,7 @@
 //! speed is measured. A role reads commands as lines and answers each with one JSON object a line, and ends with its
 //! standard input.
 
+mod cjdns;
 mod copy;
 mod flow;
 mod pretend;
@@ -25,8 +26,11 @@ const ANSWERS: usize = 1 << 16;
 /// # Errors
 /// The role's own; a name that is none.
 pub fn play(args: &[String]) -> Result<()> {
-    let Some((name, rest)) = args.split_first() else { bail!("as what? There are copy, flow, pretend and stream") };
+    let Some((name, rest)) = args.split_first() else {
+        bail!("as what? There are cjdns, copy, flow, pretend and stream")
+    };
     match name.as_str() {
+        "cjdns" => cjdns::play(rest),
         "copy" => copy::play(rest),
         "flow" => flow::play(rest),
         "pretend" => pretend::play(rest),

@@ -29,9 +29,21 @@ pub(super) fn run(site: &Site, _size: Size) -> Result<Verdict> {
     if let Some(obstacle) = yggdrasil::obstacle() {
         return Ok(Verdict::skip(obstacle));
     }
-    let program = yggdrasil::program().context("no yggdrasil")?;
+    used(site, &yggdrasil::program().context("no yggdrasil")?)
+}
+
+/// The same with a daemon of version 0.5.
+pub(super) fn run_05(site: &Site, _size: Size) -> Result<Verdict> {
+    match (Net::obstacle(), yggdrasil::program_05()) {
+        (Some(obstacle), _) => Ok(Verdict::skip(obstacle)),
+        (None, None) => Ok(Verdict::skip("no Yggdrasil 0.5: set YGG05 to its binary")),
+        (None, Some(program)) => used(site, &program),
+    }
+}
+
+fn used(site: &Site, program: &Path) -> Result<Verdict> {
     let mut net = Net::new();
-    let mut lab = Yggdrasil::line(&mut net, site.dir(), 3)?;
+    let mut lab = Yggdrasil::line_of(program, &mut net, site.dir(), &[Value::Null, Value::Null, Value::Null])?;
     lab.node_mut(0)?.let_in(GROUP)?;
     let host = lab.node(0)?.pid()?;
 
@@ -62,7 +74,7 @@ pub(super) fn run(site: &Site, _size: Size) -> Result<Verdict> {
     let restarted = restarted(&mut lab, &near, &far)?;
     near.stop()?;
     let denied = denied(site, &lab)?;
-    let no_interface = no_interface(site, &program)?;
+    let no_interface = no_interface(site, program)?;
     let no_admin = no_admin(site)?;
 
     let pass = at.contains(&address.to_string())
@@ -76,7 +88,7 @@ pub(super) fn run(site: &Site, _size: Size) -> Result<Verdict> {
         eprintln!("{}", near.log_tail(40));
     }
     let value = json!({
-        "yggdrasil": yggdrasil::version(&program)?, "flags": flag.len(), "lines_of_configuration": said,
+        "yggdrasil": yggdrasil::version(program)?, "flags": flag.len(), "lines_of_configuration": said,
         "capabilities": rights, "attached_ms": attached_ms, "address": at, "listens_on": listeners,
         "linked_ms": linked_ms, "restart": restarted, "no_access": denied, "no_interface": no_interface,
         "no_socket": no_admin,

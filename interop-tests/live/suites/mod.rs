@@ -3,6 +3,7 @@
 mod attach;
 mod capture;
 mod cargo;
+mod cjdns;
 mod demo;
 mod diamond;
 mod failover;
@@ -69,6 +70,8 @@ pub const SUITES: &[Suite] = &[
         run: five_networks::run,
     },
     Suite { name: "attach", shows: "a running Yggdrasil daemon is used with one flag and no rights", run: attach::run },
+    Suite { name: "attach-05", shows: "the same with Yggdrasil 0.5", run: attach::run_05 },
+    Suite { name: "cjdns", shows: "a group over a real cjdns", run: cjdns::run },
     Suite { name: "refused-by-name", shows: "who lies on Yggdrasil is refused by name", run: refused::run },
     Suite {
         name: "hostile-admin",

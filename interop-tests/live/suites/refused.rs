@@ -40,8 +40,9 @@ pub(super) fn run(site: &Site, _size: Size) -> Result<Verdict> {
     // What the next node says in its NodeInfo was made for another.
     let until_ms = WallMillis(now().0.saturating_add(HOUR_MS));
     let copied = crosscast_yggdrasil::node_info(&secret(60, 0), &[7; 32], PORT, until_ms);
-    let lab =
-        Yggdrasil::line_saying(&mut net, site.dir(), &[Value::Null, serde_json::from_str(&copied)?, Value::Null])?;
+    let infos = [Value::Null, serde_json::from_str(&copied)?, Value::Null];
+    let program = yggdrasil::program().context("no yggdrasil")?;
+    let lab = Yggdrasil::line_of(&program, &mut net, site.dir(), &infos)?;
     let [home, next, far] = [lab.node(0)?, lab.node(1)?, lab.node(2)?];
     let lied_to = format!("[{}]:{PORT}", home.address());
     let mut honest = member(site, "honest", far, &[])?;
