@@ -16,7 +16,7 @@ mod interface;
 mod look;
 mod sign;
 
-use crosscast_stream::overlay::{Overlay, OverlayConfig};
+use crosscast_stream::overlay::{Host as _, Overlay, OverlayConfig};
 use crosscast_transport::{Transport, TransportError};
 
 pub use bencode::BencodeError;
@@ -35,4 +35,11 @@ pub fn transport(config: CjdnsConfig) -> Result<Box<dyn Transport>, TransportErr
     overlay.port = config.port;
     overlay.attestation = config.attestation;
     Ok(Box::new(Overlay::new(host, overlay)?))
+}
+
+/// Whether a running node answers through which others can be reached from this machine.
+pub async fn answers(config: &CjdnsConfig) -> bool {
+    let sighting = CjdnsHost::new(config).look().await;
+    // Without its key there is an interface, and nobody who answers for it.
+    sighting.address.is_some() && sighting.key.is_some()
 }

@@ -10,7 +10,7 @@ use crate::CjdnsError;
 use crate::bencode::{Dict, Value};
 use crate::config::Password;
 
-/// Longest text argument, in bytes. 256: a signature has 156, and cjdns takes requests of at most 2,048 bytes.
+/// Longest text argument, in bytes. 256: a signature has 156, and cjdns up to 22.1 takes requests of at most 512 bytes.
 const TEXT_MAX: usize = 256;
 
 /// Most digits of a cookie; a u32 has ten.

@@ -9,7 +9,9 @@
 
 use std::env;
 use std::error::Error;
+use std::io::Write;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,7 +20,7 @@ use crosscast_cjdns::{AdminFile, CjdnsConfig, CjdnsHost, NodeSignature, Password
 use crosscast_port::{DialId, Report, Request};
 use crosscast_stream::overlay::Host as _;
 use crosscast_transport::PortDriver;
-use crosscast_wire::{FrameType, Lane, Locator, NodeId, RawFrame, SecretKey};
+use crosscast_wire::{FrameType, Lane, Locator, NetworkReason, NodeId, RawFrame, Scheme, SecretKey};
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -29,24 +31,35 @@ struct Wish {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let (config, wish) = read_arguments()?;
     let host = CjdnsHost::new(&config);
     let seen = host.look().await;
-    println!("state     {} {}", seen.state, seen.reason.map_or("", |reason| reason.word()));
-    println!("detail    {}", seen.detail);
-    println!("address   {}", seen.address.map_or_else(|| "none here".to_owned(), |address| address.to_string()));
-    println!("key       {}", seen.key.map_or_else(|| "unknown".to_owned(), |key| key_text(&key)));
-    println!("mtu       {}", seen.mtu.map_or_else(|| "unknown".to_owned(), |mtu| mtu.to_string()));
+    let mut out = std::io::stdout();
+    writeln!(out, "state     {} {}", seen.state, seen.reason.map_or("", NetworkReason::word))?;
+    writeln!(out, "detail    {}", seen.detail)?;
+    writeln!(out, "address   {}", seen.address.map_or_else(|| "none here".to_owned(), |address| address.to_string()))?;
+    writeln!(out, "key       {}", seen.key.map_or_else(|| "unknown".to_owned(), |key| key_text(&key)))?;
+    writeln!(out, "mtu       {}", seen.mtu.map_or_else(|| "unknown".to_owned(), |mtu| mtu.to_string()))?;
     for neighbour in host.neighbours().await {
-        println!("neighbour {}", neighbour.address);
+        writeln!(out, "neighbour {}", neighbour.address)?;
     }
     if let Some(text) = wish.sign {
         let (key, signature) = sign(&config, &text).await?;
-        println!("signature {}", NodeSignature { key, signature });
+        writeln!(out, "signature {}", NodeSignature { key, signature })?;
     }
     if wish.listen || wish.dial.is_some() {
-        link(config, wish.dial).await?;
+        link(config, wish.dial, &mut out).await?;
     }
     Ok(())
 }
@@ -77,11 +90,11 @@ fn read_arguments() -> Result<(CjdnsConfig, Wish), Box<dyn Error>> {
 }
 
 /// Opens a link or waits for one, says a word over it, and shows the first that comes back.
-async fn link(config: CjdnsConfig, dial: Option<Locator>) -> Result<(), Box<dyn Error>> {
+async fn link(config: CjdnsConfig, dial: Option<Locator>, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let node = config.node;
     let transport = transport(config)?;
     let mut driver = PortDriver::new();
-    let running = tokio::spawn(transport.run(driver.attach(crosscast_wire::Scheme::Cjdns)));
+    let running = tokio::spawn(transport.run(driver.attach(Scheme::Cjdns)));
     let start = Instant::now();
     if let Some(locator) = dial {
         driver.request(Request::Dial { dial: DialId(1), locator })?;
@@ -92,7 +105,7 @@ async fn link(config: CjdnsConfig, dial: Option<Locator>) -> Result<(), Box<dyn 
         driver.recv(&mut reports).await;
         for report in reports.drain(..) {
             if let Report::Up { up, .. } = &report {
-                println!("up        {} after {:?}", up.locator, start.elapsed());
+                writeln!(out, "up        {} after {:?}", up.locator, start.elapsed())?;
             } else if let Report::Writable { link, lane: Lane::Normal, .. } = &report {
                 if waits {
                     let word = Bytes::from(format!("hello from {node}"));
@@ -101,12 +114,14 @@ async fn link(config: CjdnsConfig, dial: Option<Locator>) -> Result<(), Box<dyn 
                     waits = false;
                 }
             } else if let Report::Frames { frames, .. } = &report {
-                frames.iter().for_each(|frame| println!("heard     {}", frame.tail.escape_ascii()));
+                for frame in frames {
+                    writeln!(out, "heard     {}", frame.tail.escape_ascii())?;
+                }
                 heard = true;
             } else if let Report::DialFailed { error, .. } = &report {
                 return Err(format!("the dial failed: {error:?}").into());
             } else {
-                println!("report    {report:?}");
+                writeln!(out, "report    {report:?}")?;
             }
         }
     }
