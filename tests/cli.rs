@@ -6,6 +6,8 @@
 
 #[path = "cli/api.rs"]
 mod api;
+#[path = "cli/attach.rs"]
+mod attach;
 #[path = "cli/daemon.rs"]
 mod daemon;
 #[path = "cli/demo.rs"]

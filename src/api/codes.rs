@@ -1,83 +1,13 @@
 //! The one table of error codes: what each means, what to do next, its HTTP status and the exit code of the verbs.
 //!
 //! The API answers with `{code, cause, next}`; `crosscast explain CODE` prints the same rows. A code is never reused for
-//! another meaning.
+//! another meaning. Words of the network layer (why a network is not simply up, why somebody was refused before the hello)
+//! are codes under their own names, with dashes.
 
-/// How a verb ends: the process exit codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Exit {
-    /// Done.
-    Ok = 0,
-    /// Not done.
-    Failed = 1,
-    /// Asked for in a way that cannot work.
-    Usage = 2,
-    /// The daemon or the peer cannot be reached.
-    NotReachable = 3,
-    /// The caller may not do this.
-    Denied = 4,
-    /// It took longer than the caller wanted to wait.
-    Timeout = 5,
-}
+#[macro_use]
+mod shape;
 
-impl Exit {
-    /// The process exit code.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self as u8
-    }
-}
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal $status:literal $exit:ident, $means:literal, $next:literal;)+) => {
-        /// What went wrong, as a closed word.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[non_exhaustive]
-        pub enum Code { $($(#[$doc])* $variant),+ }
-
-        impl Code {
-            /// Every code.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word in JSON and messages.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// The code with this word.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-
-            /// The HTTP status of an answer with this code.
-            #[must_use]
-            pub const fn status(self) -> u16 {
-                match self { $(Self::$variant => $status),+ }
-            }
-
-            /// The exit code of a verb that ends with it.
-            #[must_use]
-            pub const fn exit(self) -> Exit {
-                match self { $(Self::$variant => Exit::$exit),+ }
-            }
-
-            /// What it means, in a sentence.
-            #[must_use]
-            pub const fn means(self) -> &'static str {
-                match self { $(Self::$variant => $means),+ }
-            }
-
-            /// What to do next, in a sentence.
-            #[must_use]
-            pub const fn next(self) -> &'static str {
-                match self { $(Self::$variant => $next),+ }
-            }
-        }
-    };
-}
+pub use shape::Exit;
 
 codes! {
     /// The command line does not parse.
@@ -252,6 +182,10 @@ codes! {
     ListenFailed = "listen_failed" 500 Failed,
         "The daemon cannot listen where config.toml says.",
         "Free the address, or change `listen` in config.toml; port 0 picks a free port.";
+    /// A transport cannot work.
+    TransportFailed = "transport_failed" 500 Failed,
+        "A network cannot be used at all, because of its configuration or the system.",
+        "The daemon's log names the reason; correct it and start the daemon anew.";
     /// Two daemons on one home.
     AlreadyRunning = "already_running" 409 Failed,
         "Another daemon answers on the socket of this home folder or holds its store.",
@@ -268,6 +202,74 @@ codes! {
     Io = "io" 500 Failed,
         "The system refused to read or write a file or stream.",
         "The cause holds the system's own words.";
+    /// No admin socket.
+    NoAdmin = "no-admin" 503 NotReachable,
+        "No admin socket of the host node was found.",
+        "Start the host node, or name its socket in `attach`: yggdrasil:/run/yggdrasil.sock, cjdns:127.0.0.1:11234.";
+    /// No access to the admin socket.
+    AdminDenied = "admin-denied" 403 Denied,
+        "The system or the host node does not let this user at the admin socket, so less is known of the network.",
+        "Yggdrasil: add the daemon's user to the group `yggdrasil` and start it anew. cjdns: give it `password_file`.";
+    /// Another admin password.
+    WrongPassword = "wrong-password" 403 Denied,
+        "cjdns refused the admin password.",
+        "Put the `admin` password of cjdroute.conf into `password_file` under `[network.cjdns]`, or into ~/.cjdnsadmin.";
+    /// Nonsense at the admin socket.
+    AdminGarbled = "admin-garbled" 502 NotReachable,
+        "What answers at the admin socket does not speak as the host node does.",
+        "See which program has that socket or port, and name the host node's own in `attach`.";
+    /// Another machine's host node.
+    NotThisMachine = "not-this-machine" 503 NotReachable,
+        "The host node at the admin socket has no address on this machine.",
+        "Attach to the node that runs on this machine; in a container, share the network namespace with it.";
+    /// A host node without an interface.
+    NoInterface = "no-interface" 503 NotReachable,
+        "The host node runs without an interface, so no program can use its network.",
+        "Let it make one (`IfName: auto` in Yggdrasil's configuration, a TUN device for cjdns) and start it anew.";
+    /// The host node's address is gone.
+    AddressGone = "address-gone" 503 NotReachable,
+        "The host node or its address is gone; this node waits for it, and links come back by themselves.",
+        "Start the host node again; nothing else is needed.";
+    /// A host node alone.
+    NoPeers = "no-peers" 503 NotReachable,
+        "The host node has no peers, so nobody can be reached over its network.",
+        "Give it peers in its own configuration, or see there why those it has are not connected.";
+    /// Two generations of a network.
+    VersionMismatch = "version-mismatch" 503 NotReachable,
+        "The host node's peers speak another version of its network.",
+        "Run the same generation on both ends: Yggdrasil 0.4 and 0.5 do not speak with each other.";
+    /// A silent host node.
+    HostUnreachable = "host-unreachable" 503 NotReachable,
+        "The host node does not answer.",
+        "See that it runs and can be reached from here; this node goes on trying.";
+    /// The port is another's.
+    PortTaken = "port-taken" 503 NotReachable,
+        "Another program has the port on the address where this node should listen.",
+        "Free it, or choose another: `port` under `[network.yggdrasil]` or `[network.cjdns]`, or `listen`.";
+    /// An address of another key.
+    AddressNotOwned = "address-not-owned" 403 Denied,
+        "Somebody came from, or answers at, an address that is not of the host node's key that they claim.",
+        "They were refused. If it is a peer of yours, see that it runs on the machine of its own host node.";
+    /// Another node's attestation.
+    AttestationForeign = "attestation-foreign" 403 Denied,
+        "Somebody shows an attestation or NodeInfo that was made for another node.",
+        "They were refused. If it is a peer of yours, make its own there: `crosscast key attest`.";
+    /// A false attestation.
+    AttestationForged = "attestation-forged" 403 Denied,
+        "Somebody shows an attestation or NodeInfo with a signature that does not hold.",
+        "They were refused. If it is a peer of yours, make it anew there: `crosscast key attest`.";
+    /// An old attestation.
+    AttestationExpired = "attestation-expired" 403 Denied,
+        "Somebody shows an attestation or NodeInfo that is not valid now.",
+        "If it is a peer of yours, compare both clocks, and make it anew there: `crosscast key attest`.";
+    /// No attestation where one is needed.
+    AttestationMissing = "attestation-missing" 403 Denied,
+        "Somebody comes from a host node's subnet and shows no attestation of that host node.",
+        "If it is a peer of yours, have the host node's owner run `crosscast key attest` with that peer's home folder.";
+    /// A handshake that did not end.
+    HandshakeBroken = "handshake-broken" 502 NotReachable,
+        "Somebody did not finish the handshake as they should.",
+        "Another program may speak there; if it is a peer of yours, compare the versions in `crosscast status`.";
     /// Something published stayed within this daemon.
     NotAcknowledged = "not_acknowledged" 504 Failed,
         "What was published is kept here, but no next hop has acknowledged it yet.",
@@ -295,26 +297,4 @@ codes! {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-    use super::*;
-
-    #[test]
-    fn every_code_has_one_word_and_advice() {
-        for code in Code::ALL {
-            assert_eq!(Code::from_word(code.word()), Some(*code));
-            assert!(code.word().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{}", code.word());
-            assert!(code.means().ends_with('.') && code.next().ends_with('.'), "{}", code.word());
-        }
-        assert_eq!(Code::from_word("nonsense"), None);
-    }
-
-    #[test]
-    fn exit_codes_are_the_documented_numbers() {
-        let exits = [Exit::Ok, Exit::Failed, Exit::Usage, Exit::NotReachable, Exit::Denied, Exit::Timeout];
-        assert_eq!(exits.map(Exit::number), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(Code::Timeout.exit(), Exit::Timeout);
-        assert_eq!(Code::Denied.exit(), Exit::Denied);
-        assert_eq!(Code::NoDaemon.exit(), Exit::NotReachable);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use crosscast::{DialError, ListenError, Status};
-use crosscast_wire::{NodeId, ServiceId};
+use crosscast_wire::{Network, NetworkReason, NetworkState, NodeId, ServiceId};
 use serde::Serialize;
 
 use crate::params::Params;
@@ -40,30 +40,35 @@ pub(crate) async fn status(State(app): State<App>) -> Reply {
     })
 }
 
-/// A row per listener that is up or failed, and one for each network that is only dialled from.
+/// A row for each network that is attached to, a row for each listener of the others that is up or failed, and one for
+/// each that is only dialled from.
 fn networks(app: &App, status: &Status) -> Vec<NetworkView> {
-    let up = status.listen.iter().map(|locator| NetworkView {
-        network: locator.scheme().network().word().to_owned(),
-        state: "up".to_owned(),
-        address: Some(locator.to_string()),
-        reason: None,
+    let row = |network: Network, state: &str, address: Option<String>, reason: Option<&str>| NetworkView {
+        network: network.word().to_owned(),
+        state: state.to_owned(),
+        address,
+        reason: reason.map(str::to_owned),
+    };
+    let broken: Vec<Network> = app.node.failed_transports().iter().map(|(scheme, _)| scheme.network()).collect();
+    let attached = |network: Network| status.networks.iter().any(|report| report.scheme.network() == network);
+    // What a transport said last does not hold once it has ended.
+    let reports = status.networks.iter().filter(|report| !broken.contains(&report.scheme.network()));
+    let reports = reports.map(|report| {
+        let reason = report.reason.map(NetworkReason::word);
+        row(report.scheme.network(), report.state.word(), report.address.clone(), reason)
     });
-    let failed = status.listen_failed.iter().map(|(locator, error)| NetworkView {
-        network: locator.scheme().network().word().to_owned(),
-        state: "failed".to_owned(),
-        address: Some(locator.to_string()),
-        reason: Some(listen_words(error).to_owned()),
+    let listen = status.listen.iter().filter(|locator| !attached(locator.scheme().network()));
+    let up = listen.map(|locator| row(locator.scheme().network(), "up", Some(locator.to_string()), None));
+    let failed = status.listen_failed.iter().map(|(locator, error)| {
+        row(locator.scheme().network(), "failed", Some(locator.to_string()), Some(listen_code(error)))
     });
-    let mut rows: Vec<NetworkView> = up.chain(failed).collect();
+    let broken = broken.iter().map(|network| row(*network, "failed", None, Some(Code::TransportFailed.word())));
+    let mut rows: Vec<NetworkView> = reports.chain(up).chain(failed).chain(broken).collect();
     for network in &app.about.networks {
         if !rows.iter().any(|row| row.network == network.word()) {
-            let reason = Some("does not listen here, only dials".to_owned());
-            rows.push(NetworkView {
-                network: network.word().to_owned(),
-                state: "up".to_owned(),
-                address: None,
-                reason,
-            });
+            // What is attached to a host node says how that stands as soon as it has looked.
+            let state = if *network == Network::Tls { NetworkState::Up } else { NetworkState::Starting };
+            rows.push(row(*network, state.word(), None, None));
         }
     }
     rows
@@ -146,15 +151,13 @@ pub(crate) async fn ready(State(app): State<App>) -> Reply {
     }
 }
 
-/// A listener's failure in words.
-fn listen_words(error: &ListenError) -> &'static str {
+/// A listener's failure as a code.
+fn listen_code(error: &ListenError) -> &'static str {
     match error {
-        ListenError::AddressInUse => "another program has the address",
-        ListenError::NoSuchAddress => "this machine has no such address",
-        ListenError::Denied => "the system does not allow it",
-        ListenError::BadLocator => "it is not a place the network can listen on",
-        // The enum is open; the words for what it gains come with it.
-        _ => "the network could not",
+        ListenError::AddressInUse => NetworkReason::PortTaken.word(),
+        ListenError::NoSuchAddress | ListenError::Denied | ListenError::BadLocator => Code::ListenFailed.word(),
+        // The enum is open; what it gains is no better known.
+        _ => Code::ListenFailed.word(),
     }
 }
 

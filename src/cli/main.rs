@@ -16,6 +16,7 @@ mod inbox;
 mod init;
 mod inspect;
 mod key;
+mod notices;
 mod notify;
 mod out;
 mod publish;

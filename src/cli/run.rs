@@ -4,13 +4,14 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use crosscast::{DialError, Home, Node, Notice, Settings};
+use crosscast::{Home, Node, Settings};
 use crosscast_api::{About, Access, ApiError, Code, Door, Reloads};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::args::RunArgs;
 use crate::failure::Failure;
+use crate::notices::tell_notices;
 use crate::reload::{LogSwitch, Reloader};
 use crate::wings::Site;
 use crate::{config, notify, wings};
@@ -124,42 +125,6 @@ async fn ready_line(node: &Node) -> Result<String, Failure> {
     let places: Vec<String> = status.listen.iter().map(ToString::to_string).collect();
     let places = if places.is_empty() { "only dials".to_owned() } else { format!("listens on {}", places.join(" ")) };
     Ok(format!("ready: {} {places}", status.node))
-}
-
-/// Logs what an operator should know, until the node has stopped.
-async fn tell_notices(node: &Node) {
-    let mut notices = node.notices();
-    while let Some(notice) = notices.next().await {
-        tell(&notice);
-    }
-}
-
-fn tell(notice: &Notice) {
-    match notice {
-        Notice::PeerUp { node, network, .. } => tracing::info!(%node, %network, "peer up"),
-        Notice::PeerDown { node, code, .. } => tracing::info!(%node, code, "peer down"),
-        // Somebody else sits there, or the locator is mistyped: neither goes away by itself.
-        Notice::DialFailed { locator, error: DialError::WrongKey { expected, actual } } => {
-            tracing::warn!(%locator, %expected, %actual, "another key answered");
-        }
-        Notice::DialFailed { locator, error } => tracing::debug!(%locator, ?error, "dial failed"),
-        Notice::Listening { locator } => tracing::info!(%locator, "listening"),
-        Notice::ListenFailed { locator, error } => tracing::warn!(%locator, ?error, "not listening"),
-        Notice::Pinned { locator, node } => {
-            tracing::info!(%locator, %node, "first key seen there is expected from now on")
-        }
-        Notice::Equivocated { node, group, .. } => {
-            tracing::warn!(%node, %group, "a sender claimed one number twice; that run of it is not heard for a day");
-        }
-        Notice::ClockSkew { node, skew_ms } => tracing::warn!(%node, skew_ms, "a peer's clock differs"),
-        Notice::RightsLost { group } => {
-            tracing::warn!(%group, "this node's rights in a group were taken back");
-        }
-        Notice::NotFound { node } => tracing::info!(%node, "nobody answers for it; the search goes on"),
-        Notice::StoreFailed { code } => tracing::warn!(code, "the store refuses writes"),
-        // The enum is open; what it gains is at least seen.
-        other => tracing::info!(?other, "notice"),
-    }
 }
 
 /// What ends the daemon: SIGTERM, SIGINT, or the end of standard input when asked to watch it.

@@ -11,7 +11,7 @@ fn every_json_object_has_exactly_the_documented_fields() {
     assert_eq!(fields(&a.json(&["status"])), words(status));
     assert_eq!(fields(&a.json(&["status"])["networks"][0]), words("network state address reason"));
     let peer = "node instance alias roles network locator direction path reason rtt_ms rx_bytes tx_bytes rx_rate \
-                tx_rate groups mailbox score agent up_since last_error";
+                tx_rate standby groups mailbox score agent up_since last_error";
     let peers = b.json(&["peers"]);
     assert_eq!(fields(&peers), ["peers"]);
     assert_eq!(fields(&peers["peers"][0]), words(peer));
@@ -23,7 +23,7 @@ fn every_json_object_has_exactly_the_documented_fields() {
     assert_eq!(fields(&published), words("id index state links cores"));
     assert_eq!((&published["state"], &published["links"]), (&"sent".into(), &1.into()));
     let entry = sub.json();
-    let names = "id index group from seq time payload hops network path order gap cursor";
+    let names = "id index group from seq time payload hops network path trail order gap cursor";
     assert_eq!(fields(&entry), words(names));
     assert_eq!((&entry["id"], &entry["payload"], &entry["hops"]), (&published["id"], &"hello".into(), &1.into()));
     assert_eq!(

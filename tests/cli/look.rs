@@ -26,7 +26,7 @@ fn a_trace_names_the_links_and_how_much_of_the_way_is_known() {
     let pair = Pair::new();
     let node = pair.b.ok(&["key", "show"]);
     let to = pair.a.json(&["trace", &node]);
-    assert_eq!(fields(&to), words("target kind extent links measured_ms"));
+    assert_eq!(fields(&to), words("target kind extent links senders measured_ms"));
     assert_eq!((&to["kind"], &to["extent"], &to["target"]), (&json!("node"), &json!("whole"), &json!(node)));
     assert!(to["measured_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{to}");
     let link = words("node alias network locator direction path reason rtt_ms queued_bytes");

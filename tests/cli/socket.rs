@@ -106,7 +106,7 @@ fn a_socket_publishes_and_reads_and_says_what_became_of_each() {
     let sent = near.hear();
     assert_eq!((&sent["ref"], &sent["state"], &sent["final"]), (&json!(7), &json!("sent"), &json!(true)));
     let entry = far.hear();
-    let names = "op sub id index group from seq time topic payload hops network path order gap cursor";
+    let names = "op sub id index group from seq time topic payload hops network path trail order gap cursor";
     assert_eq!(fields(&entry), words(names));
     assert_eq!((&entry["id"], &entry["payload"]), (&sent["id"], &json!("hello")));
     near.say(&json!({ "op": "publish", "ref": 8, "group": "g", "payload_b64": "/w==", "wait": "accepted" }));

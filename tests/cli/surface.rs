@@ -30,7 +30,7 @@ fn help_lists_the_verbs_that_are_built_and_no_other() {
           send        Send TEXT, or standard input, to nodes and services, in one message
           serve       Have a service under a key of its own; print the key. Without NAME, list them
           inbox       List what was sent to this node
-          key         Show, export, import or replace this node's key
+          key         Show, export, import or replace this node's key; bind it to the keys of other networks
           config      Check or show the configuration
           explain     Explain an error code
           completion  Print a completion script for a shell

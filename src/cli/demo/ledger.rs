@@ -270,6 +270,7 @@ mod tests {
             network: Some("tls".to_owned()),
             path: Some("direct".to_owned()),
             order: "fifo".to_owned(),
+            trail: Vec::new(),
             gap: false,
             cursor: "1.0".to_owned(),
         })
