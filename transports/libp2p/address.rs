@@ -93,6 +93,39 @@ pub(crate) fn reason(of: &Multiaddr) -> PathReason {
     }
 }
 
+/// From how far away an address can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// From the same machine.
+    Machine,
+    /// From the same network.
+    Lan,
+    /// From everywhere.
+    Public,
+}
+
+/// From how far away an address can be reached.
+pub(crate) fn reach(address: &Multiaddr) -> Reach {
+    let loopback = match address.iter().next() {
+        Some(Protocol::Ip4(v4)) => v4.is_loopback(),
+        Some(Protocol::Ip6(v6)) => v6.is_loopback(),
+        Some(_) | None => false,
+    };
+    match reason(address) {
+        _ if loopback => Reach::Machine,
+        PathReason::Lan => Reach::Lan,
+        PathReason::Overlay
+        | PathReason::PublicV6
+        | PathReason::PublicV4
+        | PathReason::Reverse
+        | PathReason::Mapped
+        | PathReason::Punched
+        | PathReason::RelayOnly
+        | PathReason::PunchFailed
+        | PathReason::Policy => Reach::Public,
+    }
+}
+
 /// Whether an address needs to be told which interface it is on, and so is of no use to others.
 pub(crate) fn is_link_local(address: &Multiaddr) -> bool {
     address.iter().any(|part| {
@@ -150,6 +183,21 @@ mod tests {
         assert_eq!(locator(&with_peer(plain, a), b).unwrap().to_string(), format!("libp2p:/p2p/{B}"));
         let long: Multiaddr = format!("/dns4/{}/tcp/1", "a".repeat(300)).parse().unwrap();
         assert_eq!(locator(&long, a), None);
+    }
+
+    #[test]
+    fn an_address_says_from_where_it_can_be_reached() {
+        for (address, expected) in [
+            ("/ip4/127.0.0.1/tcp/1", Reach::Machine),
+            ("/ip6/::1/udp/1/quic-v1", Reach::Machine),
+            ("/ip4/10.1.2.3/tcp/1", Reach::Lan),
+            ("/ip4/192.0.2.1/tcp/1", Reach::Public),
+            ("/dns4/host.example/tcp/1", Reach::Public),
+        ] {
+            assert_eq!(reach(&address.parse().unwrap()), expected, "{address}");
+        }
+        assert!(is_link_local(&"/ip6/fe80::1/tcp/1".parse().unwrap()));
+        assert!(!is_link_local(&"/ip6/fd00::1/tcp/1".parse().unwrap()));
     }
 
     #[test]

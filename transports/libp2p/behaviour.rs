@@ -97,9 +97,22 @@ impl Behaviour {
         }
     }
 
-    /// Reports a place where another node of ours may answer, unless it was reported a while ago.
+    /// Whether a link leads straight to a peer.
+    pub(crate) fn is_linked_directly(&self, peer: PeerId) -> bool {
+        self.connections.is_linked_directly(peer)
+    }
+
+    /// Whether a connection is a circuit and no other to that peer is direct.
+    pub(crate) fn is_circuit_only(&self, peer: PeerId, id: ConnectionId) -> bool {
+        let is_circuit = self.connections.get(id).is_some_and(|connection| connection.relayed);
+        is_circuit && self.connections.of(peer).all(|(_, connection)| connection.relayed)
+    }
+
+    /// Reports a place where another node of ours may answer, unless it was reported a while ago or a link leads there.
     pub(crate) fn report_found(&mut self, peer: PeerId, address: &Multiaddr) {
-        let Some(reporter) = self.listening.reporter() else { return };
+        let Some(reporter) = self.listening.reporter().filter(|_| !self.connections.is_linked_directly(peer)) else {
+            return;
+        };
         let Some(place) = locator(address, peer) else { return };
         if self.found.is_news(&place, Instant::now()) {
             debug!(%place, "found");
@@ -177,7 +190,7 @@ impl Behaviour {
     fn on_opened(&mut self, ticket: Ticket, placed: Placed) {
         let Some(opening) = self.opens.remove(&ticket) else { return };
         let Some(connection) = self.connections.get_mut(opening.connection) else { return };
-        connection.linked = true;
+        connection.opened = true;
         let Some(opened) = self.stream(opening.connection, placed, true) else { return };
         match opening.answer {
             Some(answer) => tell(Some(answer), Ok(opened)),
@@ -235,23 +248,23 @@ impl NetworkBehaviour for Behaviour {
 
     fn handle_established_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        id: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<Handler, ConnectionDenied> {
-        Ok(Handler::new(self.kept.contains(&peer)))
+        Ok(Handler::new(self.connections.prepare(id), self.kept.contains(&peer)))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
-        _: ConnectionId,
+        id: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<Handler, ConnectionDenied> {
-        Ok(Handler::new(self.kept.contains(&peer)))
+        Ok(Handler::new(self.connections.prepare(id), self.kept.contains(&peer)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -267,6 +280,7 @@ impl NetworkBehaviour for Behaviour {
                 }
             }
             FromSwarm::DialFailure(failed) => {
+                self.connections.failed(failed.connection_id);
                 let error = dial_error(failed.error);
                 for answer in self.dials.remove(&failed.connection_id).into_iter().flat_map(|dial| dial.waiting) {
                     tell(Some(answer), Err(error.clone()));

@@ -23,8 +23,11 @@ pub struct Libp2pConfig {
     pub mdns: bool,
     /// Whether to be reachable through the hosts that relay; on by default, and without effect where none does.
     pub relay: bool,
-    /// Whether messages of the groups met are carried over gossipsub; on by default.
+    /// Whether messages of the groups met are carried over gossipsub where a neighbour that has joined the topic does not
+    /// speak our protocol; on by default.
     pub carrier: bool,
+    /// Whether they are carried there whoever the neighbours are; off by default, since streams bring everything once.
+    pub carrier_always: bool,
     /// The protocol of the DHT that is asked for others; [`PUBLIC_DHT`] by default.
     pub dht: String,
     /// What may exist at once.
@@ -44,6 +47,7 @@ impl Libp2pConfig {
             mdns: false,
             relay: true,
             carrier: true,
+            carrier_always: false,
             dht: PUBLIC_DHT.to_owned(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),

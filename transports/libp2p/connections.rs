@@ -3,14 +3,17 @@
 //! A link is a stream of a connection, and of several connections to one peer a direct one carries better than a circuit.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crosscast_port::Role;
 use crosscast_wire::{PathKind, PathReason};
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
+use tokio::sync::Semaphore;
 
 use crate::address::{Target, reason, remote};
+use crate::limits::LINKS_PER_CONNECTION;
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -25,11 +28,13 @@ pub(crate) struct Connection {
     /// Whether the other side says that it speaks our protocol.
     pub(crate) speaks: bool,
     /// Whether this side has opened a link over it.
-    pub(crate) linked: bool,
+    pub(crate) opened: bool,
+    /// The places of its links.
+    places: Arc<Semaphore>,
 }
 
 impl Connection {
-    fn new(peer: PeerId, endpoint: &ConnectedPoint) -> Self {
+    fn new(peer: PeerId, endpoint: &ConnectedPoint, places: Arc<Semaphore>) -> Self {
         Self {
             peer,
             remote: remote(endpoint),
@@ -37,8 +42,14 @@ impl Connection {
             dialled: endpoint.is_dialer(),
             punched: false,
             speaks: false,
-            linked: false,
+            opened: false,
+            places,
         }
+    }
+
+    /// Whether it carries a link now.
+    fn is_linked(&self) -> bool {
+        self.places.available_permits() < LINKS_PER_CONNECTION
     }
 
     /// How the peer is reached over it, and why that way.
@@ -57,12 +68,27 @@ impl Connection {
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     all: HashMap<ConnectionId, Connection>,
+    /// Places of connections that are not established yet.
+    fresh: HashMap<ConnectionId, Arc<Semaphore>>,
     of_peer: HashMap<PeerId, Vec<ConnectionId>>,
 }
 
 impl Connections {
+    /// Makes the places of a connection that may be established next.
+    pub(crate) fn prepare(&mut self, id: ConnectionId) -> Arc<Semaphore> {
+        let places = Arc::new(Semaphore::new(LINKS_PER_CONNECTION));
+        self.fresh.insert(id, Arc::clone(&places));
+        places
+    }
+
+    /// The connection was refused by somebody else.
+    pub(crate) fn failed(&mut self, id: ConnectionId) {
+        self.fresh.remove(&id);
+    }
+
     pub(crate) fn insert(&mut self, id: ConnectionId, peer: PeerId, endpoint: &ConnectedPoint) {
-        self.all.insert(id, Connection::new(peer, endpoint));
+        let places = self.fresh.remove(&id).unwrap_or_else(|| Arc::new(Semaphore::new(LINKS_PER_CONNECTION)));
+        self.all.insert(id, Connection::new(peer, endpoint, places));
         self.of_peer.entry(peer).or_default().push(id);
     }
 
@@ -100,7 +126,13 @@ impl Connections {
 
     /// Whether a link that this side opened over a circuit could move to this connection.
     pub(crate) fn relieves_a_circuit(&self, id: ConnectionId) -> bool {
-        self.all.get(&id).is_some_and(|new| !new.relayed && self.of(new.peer).any(|(_, old)| old.relayed && old.linked))
+        let held = |old: &Connection| old.relayed && old.opened && old.is_linked();
+        self.all.get(&id).is_some_and(|new| !new.relayed && self.of(new.peer).any(|(_, old)| held(old)))
+    }
+
+    /// Whether a link leads straight to a peer.
+    pub(crate) fn is_linked_directly(&self, peer: PeerId) -> bool {
+        self.of(peer).any(|(_, connection)| !connection.relayed && connection.is_linked())
     }
 }
 
@@ -152,8 +184,14 @@ mod tests {
         connections.insert(relayed, peer, &circuit());
         connections.insert(direct, peer, &dialled("/ip4/192.0.2.1/tcp/1"));
         assert!(!connections.relieves_a_circuit(direct));
-        connections.get_mut(relayed).unwrap().linked = true;
+        let places = Arc::clone(&connections.get(relayed).unwrap().places);
+        let link = places.try_acquire_owned().unwrap();
+        assert!(!connections.relieves_a_circuit(direct), "the other side has opened it");
+        connections.get_mut(relayed).unwrap().opened = true;
         assert!(connections.relieves_a_circuit(direct) && !connections.relieves_a_circuit(relayed));
+        assert!(!connections.is_linked_directly(peer));
+        drop(link);
+        assert!(!connections.relieves_a_circuit(direct), "it has ended");
         assert_eq!(connections.get(relayed).unwrap().path(), (PathKind::Relayed, PathReason::RelayOnly));
     }
 }

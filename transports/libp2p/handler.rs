@@ -18,7 +18,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
 use crate::PROTOCOL;
-use crate::limits::LINKS_PER_CONNECTION;
 
 /// Names a stream that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,13 +81,8 @@ pub struct Handler {
 }
 
 impl Handler {
-    pub(crate) fn new(keep: bool) -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(LINKS_PER_CONNECTION)),
-            asked: VecDeque::new(),
-            words: VecDeque::new(),
-            keep,
-        }
+    pub(crate) const fn new(places: Arc<Semaphore>, keep: bool) -> Self {
+        Self { places, asked: VecDeque::new(), words: VecDeque::new(), keep }
     }
 
     fn place(&self) -> Option<OwnedSemaphorePermit> {

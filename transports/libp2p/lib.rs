@@ -8,6 +8,7 @@
 
 mod address;
 mod behaviour;
+mod carrier;
 mod config;
 mod connections;
 mod duplex;

@@ -31,3 +31,6 @@ pub(crate) const PEERS_KEPT: usize = 256;
 
 /// Addresses remembered of a peer. 8: v4 and v6, TCP and QUIC, twice.
 pub(crate) const ADDRESSES_PER_PEER: usize = 8;
+
+/// Requests to meet or part that may wait for the swarm. 1,024: every name a node may meet under, left and joined.
+pub(crate) const MEETINGS_ASKED: usize = 1_024;

@@ -2,7 +2,7 @@
 
 use crosscast_exam::transport::{Candidate, Station};
 use crosscast_libp2p::embed;
-use crosscast_port::{DialError, Report};
+use crosscast_port::DialError;
 use crosscast_transport::Transport;
 use crosscast_wire::{FrameType, Lane, Locator, NetworkState, NodeId, PathReason, RawFrame};
 use futures_util::StreamExt as _;
@@ -10,7 +10,7 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{SwarmBuilder, identify, noise, tcp, yamux};
 
-use super::OnLoopback;
+use super::{Attached, OnLoopback, found, standing};
 
 #[path = "../../examples/embed.rs"]
 mod example;
@@ -61,31 +61,24 @@ mod exam {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_with_its_own_swarm_and_one_in_somebodys_are_linked() {
-    let (mut host, mut own) = (Station::start(&InSomebodysSwarm, 1), Station::start(&OnLoopback::tcp(), 2));
-    let state = |report: &Report| match report {
-        Report::Network(network) => Some((network.state, network.meets)),
-        _ => None,
-    };
-    assert_eq!(host.until(state).await, (NetworkState::Up, false));
-    for (dialler, listener) in [(&mut own, &mut host)] {
-        let at = listener.listen(InSomebodysSwarm.listen_at(0)).await.unwrap();
-        let (up, (link, _)) = tokio::join!(dialler.dial(at), listener.accept());
-        let (_, up) = up.unwrap();
-        assert_eq!(up.reason, PathReason::Lan);
-        let frame = RawFrame::new(FrameType::MESSAGE, Lane::Normal, vec![7; 100_000].into());
-        listener.send(link, vec![frame]).await;
+async fn a_node_attached_to_a_program_finds_the_node_in_it_and_is_found() {
+    let mut host = Station::start(&InSomebodysSwarm, 1);
+    assert_eq!(host.until(standing).await, (NetworkState::Up, false));
+    let at = host.listen(InSomebodysSwarm.listen_at(0)).await.unwrap();
+    let mut own = Station::start(&Attached(vec![at.address().parse().unwrap()]), 2);
+    assert_eq!(own.until(standing).await, (NetworkState::Starting, true));
+    assert_eq!(own.until(standing).await, (NetworkState::Up, true));
+    // Each learns from identify that the other is worth dialling.
+    let (to_host, to_own) = tokio::join!(own.until(found), host.until(found));
+    assert!(to_host.address().starts_with("/ip4/127.0.0.1/tcp/") && to_own.address().contains("/p2p/"));
+    for (dialler, place, listener) in [(&mut own, to_host, true), (&mut host, to_own, false)] {
+        let (_, up) = dialler.dial(place).await.unwrap();
+        assert_eq!(up.reason, PathReason::Lan, "listener first: {listener}");
     }
-    // Either learns from identify that the other is worth dialling.
-    for station in [&mut host, &mut own] {
-        let found = |report: &Report| match report {
-            Report::Found { locator } => Some(locator.clone()),
-            _ => None,
-        };
-        let place = station.until(found).await;
-        assert!(place.address().contains("/p2p/"), "{place}");
-        assert!(station.dial(place).await.is_ok());
-    }
+    let ((link, _), (far, _)) = (own.accept().await, host.accept().await);
+    let frame = RawFrame::new(FrameType::MESSAGE, Lane::Normal, vec![7; 100_000].into());
+    own.send(link, vec![frame.clone()]).await;
+    host.send(far, vec![frame]).await;
 }
 
 #[tokio::test]

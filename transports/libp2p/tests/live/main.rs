@@ -6,10 +6,48 @@ mod dials;
 mod embedded;
 
 use crosscast_exam::transport::Candidate;
-use crosscast_libp2p::{Libp2p, Libp2pConfig};
-use crosscast_port::DialError;
+use crosscast_libp2p::{Libp2p, Libp2pConfig, Multiaddr};
+use crosscast_port::{DialError, Report};
 use crosscast_transport::Transport;
-use crosscast_wire::{Locator, NodeId, SecretKey};
+use crosscast_wire::{Locator, NetworkState, NodeId, SecretKey};
+
+/// A sidecar that is attached to running nodes and listens nowhere by itself.
+struct Attached(Vec<Multiaddr>);
+
+impl Candidate for Attached {
+    fn transport(&self, node: u8) -> Box<dyn Transport> {
+        let config = Libp2pConfig { hosts: self.0.clone(), ..Libp2pConfig::new(SecretKey::new([node; 32])) };
+        Box::new(Libp2p::new(config).unwrap())
+    }
+
+    fn listen_at(&self, node: u8) -> Locator {
+        OnLoopback::tcp().listen_at(node)
+    }
+
+    fn key(&self, _node: u8) -> Option<NodeId> {
+        None
+    }
+
+    fn nowhere(&self) -> Locator {
+        OnLoopback::tcp().nowhere()
+    }
+}
+
+/// How the network stands, and whether others can be met there.
+fn standing(report: &Report) -> Option<(NetworkState, bool)> {
+    match report {
+        Report::Network(network) => Some((network.state, network.meets)),
+        _ => None,
+    }
+}
+
+/// A place that was found.
+fn found(report: &Report) -> Option<Locator> {
+    match report {
+        Report::Found { locator } => Some(locator.clone()),
+        _ => None,
+    }
+}
 
 /// A sidecar on loopback.
 struct OnLoopback {
