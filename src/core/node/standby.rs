@@ -87,7 +87,7 @@ impl Node {
         }
         self.peers.insert(key, links);
         if self.leads(best) && best != lead {
-            let feeds = self.give_up_lead(lead);
+            let feeds = self.give_up_lead(lead, best);
             self.take_lead(key, best, feeds);
         }
     }
@@ -132,21 +132,25 @@ impl Node {
         }
     }
 
-    /// The feeds of a link that works and leads no more, as they stand; it keeps its subscriptions.
-    fn give_up_lead(&mut self, link: LinkId) -> BTreeMap<GroupId, Feed> {
-        let Some(state) = self.links.get_mut(&link) else { return BTreeMap::new() };
-        state.behind.clear();
-        let given = state.feeds.iter_mut().map(|(id, feed)| {
-            let fresh = Feed::new(feed.pass.clone());
-            (*id, std::mem::replace(feed, fresh))
-        });
-        let given: BTreeMap<_, _> = given.collect();
-        for id in given.keys() {
-            if let Some(group) = self.groups.get_mut(id) {
-                group.neighbours.remove(&link);
-            }
+    /// The feeds of a link that works and leads no more, as they stand; it keeps its subscriptions, and feeds on what the
+    /// peer has not yet asked for on the link that takes over.
+    fn give_up_lead(&mut self, link: LinkId, to: LinkId) -> BTreeMap<GroupId, Feed> {
+        let taken = |id: &GroupId| self.links.get(&to).is_some_and(|state| state.feeds.contains_key(id));
+        let feeds = self.links.get(&link).map(|state| state.feeds.keys().copied().filter(taken).collect::<Vec<_>>());
+        feeds.into_iter().flatten().filter_map(|id| Some((id, self.take_feed(link, id)?))).collect()
+    }
+
+    /// Takes the feed of a group from a link that works; the subscription stays.
+    fn take_feed(&mut self, link: LinkId, id: GroupId) -> Option<Feed> {
+        let state = self.links.get_mut(&link)?;
+        state.behind.remove(&id);
+        let feed = state.feeds.get_mut(&id)?;
+        let fresh = Feed::new(feed.pass.clone());
+        let taken = std::mem::replace(feed, fresh);
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.neighbours.remove(&link);
         }
-        given
+        Some(taken)
     }
 
     /// A standby leads from now on, and is fed from where the link before it had come.
@@ -159,6 +163,8 @@ impl Node {
                 feed.take_over(before);
             }
         }
+        // What the peer is still to ask for here begins at the start: what it has said of it went with the other link.
+        state.resume_missed.extend(feeds.iter().filter(|(_, feed)| feed.mode != Mode::Waiting).map(|(id, _)| *id));
         for id in ids {
             self.gather_feed(link, id);
             self.mark_behind(link, id);
@@ -179,10 +185,9 @@ impl Node {
         for other in links {
             let Some(state) = self.links.get_mut(&other) else { continue };
             missed |= state.resume_missed.remove(&id);
-            if let Some(feed) = state.feeds.get_mut(&id).filter(|feed| other != link && feed.mode != Mode::Waiting) {
-                let fresh = Feed::new(feed.pass.clone());
-                running = Some(std::mem::replace(feed, fresh));
-                state.behind.remove(&id);
+            let runs = state.feeds.get(&id).is_some_and(|feed| feed.mode != Mode::Waiting);
+            if other != link && runs {
+                running = self.take_feed(other, id);
             }
         }
         let Some(feed) = self.links.get_mut(&link).and_then(|state| state.feeds.get_mut(&id)) else { return };

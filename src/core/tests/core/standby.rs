@@ -132,3 +132,46 @@ fn a_peer_named_on_two_networks_is_dialled_on_both() {
     assert!(again.contains(&Scheme::Ygg), "a standby that is lost is dialled again: {again:?}");
     net.cut(0, link);
 }
+
+#[test]
+fn a_group_that_is_joined_while_a_standby_is_there_flows_whatever_link_its_words_come_over_first() {
+    for late in [false, true] {
+        let mut net = Net::new(2);
+        let (group, ticket) = net.create_group(0);
+        net.publish(0, group, "early");
+        let first = net.connect_over(0, 1, Scheme::Tls);
+        let second = net.connect_over(0, 1, Scheme::Ygg);
+        // The words of one of the two links are under way for longer, so that the other's come first.
+        let (slow, _) = if late { first } else { second };
+        let (_, slow_back) = if late { first } else { second };
+        net.delay(0, slow, 30_000);
+        net.delay(1, slow_back, 30_000);
+        net.join(1, &ticket);
+        net.subscribe(1, group, Since::Oldest);
+        net.pass(2_000);
+        net.publish(0, group, "late");
+        net.publish(1, group, "back");
+        net.pass(2_000);
+        assert_eq!(net.texts(1), ["early", "late", "back"], "slow is the first: {late}");
+    }
+}
+
+#[test]
+fn a_lead_that_changes_before_the_peer_has_asked_on_the_new_link_loses_nothing() {
+    let mut net = Net::new(2);
+    let (group, ticket) = net.create_group(0);
+    net.join(1, &ticket);
+    net.subscribe(1, group, Since::Now);
+    let (first, far) = net.connect_over(0, 1, Scheme::Tls);
+    net.delay(0, first, 80_000);
+    net.delay(1, far, 80_000);
+    net.pass(6_000);
+    // Fast, and at once better by far: what is said on it comes behind the first measurement.
+    net.connect_over(1, 0, Scheme::Ygg);
+    for line in lines(0, 50) {
+        net.publish(0, group, &line);
+        net.pass(10);
+    }
+    net.pass(3_000);
+    assert_eq!(net.texts(1), lines(0, 50));
+}
