@@ -82,6 +82,8 @@ pub(crate) const CARRIER_QUEUE_BYTES: u64 = 1 << 20;
 pub(crate) const CARRIER_CREDIT: u64 = 1 << 20;
 /// Places that transports found or peers named and that are dialled. 64: as many as an operator may list.
 pub(crate) const HINTS: usize = 64;
+/// Of a peer's addresses on key-addressed networks, how many are dialled. 2: one for each such network.
+pub(crate) const HINTS_PER_PEER: usize = 2;
 /// Failures in a row after which a hint is forgotten. 4: half a minute of silence, longer than a restart.
 pub(crate) const HINT_FAILURES: u32 = 4;
 /// Entries of a log that are looked at for the trail of its senders. 4,096: a millisecond at most.

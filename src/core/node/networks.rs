@@ -9,7 +9,7 @@ use crosscast_wire::limits::{OVERLAY_ADDRESS_MAX, OVERLAY_ADDRESSES_MAX};
 use crosscast_wire::{Locator, NetworkState, Scheme};
 
 use crate::peer::link::PeerKey;
-use crate::{Event, Node, Notice};
+use crate::{Event, Node, Notice, limits};
 
 impl Node {
     pub(super) fn on_network_report(&mut self, report: NetworkReport) {
