@@ -48,8 +48,9 @@ impl Node {
         let Some(link) = self.peers.get(&key).and_then(|links| links.first()) else { return };
         let Some(hello) = self.links.get(link).and_then(|state| state.hello.as_ref()) else { return };
         let places = hello.fields().overlay.iter().filter_map(|text| Locator::parse(text).ok());
-        let places: Vec<Locator> =
-            places.filter(|place| is_overlay(place.scheme()) && place.node().is_none()).collect();
+        let places = places.filter(|place| is_overlay(place.scheme()) && place.node().is_none());
+        // A peer that names many places does not decide what this node's hints are spent on.
+        let places: Vec<Locator> = places.take(limits::HINTS_PER_PEER).collect();
         for place in places {
             if self.is_attached(place.scheme()) && !self.is_run_linked_over(key, place.scheme().network()) {
                 self.hint(place.with_node(key.0));
