@@ -4,6 +4,8 @@
 
 mod dials;
 mod embedded;
+mod foreign;
+mod js;
 
 use crosscast_exam::transport::Candidate;
 use crosscast_libp2p::{Libp2p, Libp2pConfig, Multiaddr};
