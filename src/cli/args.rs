@@ -95,6 +95,13 @@ pub(crate) struct InitArgs {
     /// used: yggdrasil[:SOCKET], cjdns[:ADDRESS], libp2p:/ip4/127.0.0.1/tcp/4001
     #[arg(long, value_name = "LOCATOR|HOST")]
     pub(crate) attach: Vec<String>,
+    /// Make a key that is the Yggdrasil daemon's too, so that the NodeId alone can be dialled; what goes into the
+    /// daemon's configuration is written to yggdrasil.key.conf. Needs a program built with the feature yggdrasil-keygen
+    #[arg(long)]
+    pub(crate) yggdrasil: bool,
+    /// How many zero bits that key begins with at least; each more doubles the time to find one
+    #[arg(long, value_name = "N", requires = "yggdrasil", default_value_t = 0)]
+    pub(crate) strength: u32,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,8 @@
 
 #[cfg_attr(not(feature = "cjdns"), path = "wings/absent.rs")]
 mod cjdns;
+#[cfg_attr(not(feature = "yggdrasil-keygen"), path = "wings/no_keygen.rs")]
+mod keygen;
 #[cfg_attr(not(feature = "libp2p"), path = "wings/absent.rs")]
 mod libp2p;
 #[cfg_attr(not(feature = "yggdrasil"), path = "wings/absent.rs")]
@@ -17,10 +19,12 @@ use std::path::Path;
 use crosscast::{Attach, Attestation, Home, Identity, Locator, Network, Scheme, Settings, Transport};
 use crosscast_api::Code;
 use crosscast_tls::{Quic, Tls, TlsConfig};
-
-use crate::failure::Failure;
+use zeroize::Zeroizing;
 
 use crate::attest::{Asked, Life};
+use crate::failure::Failure;
+
+pub(crate) use keygen::shared_key;
 
 /// What a transport is made from.
 #[cfg_attr(
@@ -31,6 +35,16 @@ pub(crate) struct Site<'a> {
     pub(crate) home: &'a Home,
     pub(crate) settings: &'a Settings,
     pub(crate) identity: &'a Identity,
+}
+
+/// A key that is this node's and its Yggdrasil daemon's.
+#[cfg_attr(not(feature = "yggdrasil-keygen"), allow(dead_code, reason = "there is none without it"))]
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    /// What goes into the daemon's configuration; it holds the secret.
+    pub(crate) daemon_config: Zeroizing<String>,
+    pub(crate) address: Ipv6Addr,
+    pub(crate) strength: u32,
 }
 
 /// A transport for each scheme that this configuration uses.

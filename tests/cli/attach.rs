@@ -59,6 +59,29 @@ fn what_leads_nowhere_is_refused_with_a_code() {
 }
 
 #[test]
+fn one_key_for_two_is_not_in_a_program_that_was_not_built_for_it() {
+    let world = World::new();
+    let home = world.home("a");
+    let output = home.call(&["init", "--yggdrasil", "--strength", "4"]);
+    if output.status.success() {
+        // This program was built with the feature.
+        let (identity, conf) = (home.dir.join("identity.key"), home.dir.join("yggdrasil.key.conf"));
+        for secret in [&identity, &conf] {
+            assert_eq!(fs::metadata(secret).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(home.json(&["config", "show"])["attach"], json!(["yggdrasil"]));
+        let made = home.json(&["key", "attest", "yggdrasil", "--config", &conf.display().to_string()]);
+        assert_eq!(made["node"], text(&output.stdout).trim());
+    } else {
+        assert_eq!(home.fails(&["init", "--yggdrasil"]), (2, "not_built".to_owned()));
+        let said = text(&output.stderr);
+        assert!(said.contains("`yggdrasil-keygen`") && said.contains("--features"), "{said}");
+        assert!(!home.dir.exists());
+    }
+    assert_eq!(home.fails(&["init", "--strength", "4"]), (2, "usage".to_owned()));
+}
+
+#[test]
 fn every_word_for_what_ails_a_network_is_explained() {
     let home = World::new().home("x");
     for word in [
