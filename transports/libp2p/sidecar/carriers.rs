@@ -130,8 +130,10 @@ impl Carriers {
         self.foreign.remove(&peer);
     }
 
-    /// Opens carriers that are needed and closes those that no longer are.
-    pub(super) fn look(&mut self, gossip: &mut Gossip, reporter: &Reporter, now: Instant) {
+    /// Opens carriers that are needed and closes those that no longer are; true when one is needed that cannot be opened
+    /// yet: before a neighbour has taken this node into its mesh, what others publish does not come here.
+    pub(super) fn look(&mut self, gossip: &mut Gossip, reporter: &Reporter, now: Instant) -> bool {
+        let mut unsettled = false;
         while self.tasks.try_join_next().is_some() {}
         let foreign = gossip.all_peers().filter(|(peer, _)| self.foreign.contains(peer));
         let needed: HashSet<TopicHash> = foreign.flat_map(|(_, topics)| topics.into_iter().cloned()).collect();
@@ -142,6 +144,9 @@ impl Carriers {
             let is_needed = place.needed_until.is_some_and(|until| until > now) && !place.closed;
             if !is_needed {
                 place.close(gossip);
+            } else if place.carrier.is_none() && !self.always && gossip.mesh_peers(&place.topic.hash()).next().is_none()
+            {
+                unsettled = true;
             } else if place.carrier.is_none() {
                 debug!(topic = %place.topic, "a carrier is needed");
                 let (inbox, from) = mpsc::channel(INBOX);
@@ -149,6 +154,7 @@ impl Carriers {
                 place.carrier = Some(Carrier { inbox, pending: Pending::default() });
             }
         }
+        unsettled
     }
 
     /// A payload came.

@@ -31,6 +31,8 @@ use crate::config::Libp2pConfig;
 
 /// How often it is looked whether carriers are needed, beside whenever a neighbour joins a topic.
 const LOOK: Duration = Duration::from_secs(5);
+/// The same while one is about to be. 250 ms: a quarter of gossipsub's own beat.
+const LOOK_SOON: Duration = Duration::from_millis(250);
 /// How long a host is left alone after it has refused to relay.
 const RESERVE_AGAIN: Duration = Duration::from_secs(30);
 /// Providers of one answer that are looked at. 20: what one node of a DHT names.
@@ -123,10 +125,10 @@ impl Driver {
         if let Some(gossip) = self.swarm.behaviour_mut().gossip.as_mut() {
             self.carriers.on_time(gossip, now);
             if self.look_at <= now {
-                self.carriers.look(gossip, &self.reporter, now);
+                let unsettled = self.carriers.look(gossip, &self.reporter, now);
+                self.look_at = later(now, if unsettled { LOOK_SOON } else { LOOK });
             }
-        }
-        if self.look_at <= now {
+        } else {
             self.look_at = later(now, LOOK);
         }
         self.report_standing();

@@ -29,7 +29,7 @@ fn up(report: &Report) -> Option<(LinkId, LinkUp)> {
     }
 }
 
-async fn attached(js: &Js, node: u8) -> Station {
+pub(crate) async fn attached(js: &Js, node: u8) -> Station {
     let mut station = Station::start(&Attached(vec![js.address.clone()]), node);
     while station.until(standing).await.0 != NetworkState::Up {}
     station

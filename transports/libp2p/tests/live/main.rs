@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::wildcard_enum_match_arm)] // a look picks one kind of report out of many
 
+mod carrier;
 mod dials;
 mod embedded;
 mod foreign;

@@ -1,0 +1,216 @@
+//! Messages over gossipsub, through a js-libp2p node that has joined the topic and takes everything for good.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crosscast_exam::transport::Station;
+use crosscast_port::{Judgement, LinkId, Report, Request};
+use crosscast_wire::{
+    Class, Codec, Destination, Entry, FrameType, GroupId, HeaderDraft, Hop, Instance, Lane, Message, NodeId, Order,
+    RawFrame, Rendezvous, RustCrypto, Scheme, SecretKey, Seq, WallMillis, encode_entries,
+};
+use futures_util::StreamExt as _;
+use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity};
+use libp2p::identity::Keypair;
+use libp2p::{Multiaddr, Swarm, SwarmBuilder, noise, tcp, yamux};
+use tokio::sync::mpsc;
+
+use super::foreign::attached;
+use super::js::Js;
+
+const NAME: Rendezvous = Rendezvous::new([0xc4; 32]);
+
+fn topic() -> String {
+    format!("crosscast/1/{}", "c4".repeat(32))
+}
+
+/// A message of a sender, with so many bytes in it.
+fn message(seq: u64, len: usize) -> Message {
+    let key = SecretKey::new([7; 32]);
+    let draft = HeaderDraft {
+        to: Destination::Multicast(GroupId::new([9; 32])),
+        from: NodeId::new(key.public()),
+        instance: Instance::new(1, 2),
+        seq: Seq(seq),
+        time: WallMillis(1_000),
+        expires: WallMillis(2_000),
+        class: Class::Normal,
+        order: Order::None,
+        deps: Vec::new(),
+        chain: None,
+        recipients: Vec::new(),
+        codec: Codec::Entries,
+        count: 1,
+    };
+    let payload = encode_entries(&[Entry::new(vec![b'.'; len].into())]).unwrap();
+    draft.sign(&RustCrypto, &key, &payload).unwrap()
+}
+
+fn frame(message: &Message) -> RawFrame {
+    Hop::new(0, 0, 0).frame(message.bytes().clone(), Lane::Normal)
+}
+
+/// The bytes of a payload with this message.
+fn laid_out(message: &Message) -> Vec<u8> {
+    let frame = frame(message);
+    let body = [frame.head.as_ref(), frame.tail.as_ref()].concat();
+    let [.., high, mid, low] = body.len().to_be_bytes();
+    [&[high, mid, low, frame.frame_type.0, frame.lane.number()], body.as_slice()].concat()
+}
+
+/// Meets under the name; the carrier, once there is one.
+fn meet(station: &mut Station) {
+    station.driver.request(Request::Meet { scheme: Scheme::Libp2p, rendezvous: NAME }).unwrap();
+}
+
+async fn carrier(station: &mut Station) -> LinkId {
+    let carrier = |report: &Report| match report {
+        Report::Up { link, up } if up.rendezvous == Some(NAME) => Some(*link),
+        _ => None,
+    };
+    station.until(carrier).await
+}
+
+/// A node behind a carrier: judges what comes as the core would.
+struct Reader {
+    station: Station,
+    link: LinkId,
+    frames: VecDeque<RawFrame>,
+    handed: u64,
+}
+
+impl Reader {
+    async fn frame(&mut self) -> RawFrame {
+        while self.frames.is_empty() {
+            self.frames.extend(self.station.receive(self.link, 1).await);
+        }
+        self.frames.pop_front().unwrap()
+    }
+
+    /// The next message that holds.
+    async fn next(&mut self) -> Message {
+        loop {
+            let frame = self.frame().await;
+            if frame.frame_type != FrameType::MESSAGE {
+                continue;
+            }
+            self.handed += 1;
+            let (_, bytes) = Hop::split(&frame.tail).unwrap();
+            let good = Message::parse(bytes)
+                .ok()
+                .filter(|message| message.verify_signature(&RustCrypto) && message.check_payload_hash());
+            let judgement = if good.is_some() { Judgement::Accept } else { Judgement::Reject };
+            let judge = Request::Judge { link: self.link, number: self.handed, judgement };
+            self.station.driver.request(judge).unwrap();
+            if let Some(message) = good {
+                return message;
+            }
+        }
+    }
+}
+
+/// Two nodes behind a foreign one that has joined their topic.
+async fn pair(js: &mut Js) -> ((Station, LinkId), Reader) {
+    let (mut a, mut b) = (attached(js, 1).await, attached(js, 2).await);
+    meet(&mut a);
+    meet(&mut b);
+    js.tell(&format!("subscribe {}", topic())).await;
+    let (at_a, at_b) = tokio::join!(carrier(&mut a), carrier(&mut b));
+    ((a, at_a), Reader { station: b, link: at_b, frames: VecDeque::new(), handed: 0 })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_crosses_a_foreign_node_with_its_chain() {
+    let Some(mut js) = Js::start(0).await else { return };
+    let ((mut a, link), mut b) = pair(&mut js).await;
+    let chain = RawFrame::new(FrameType::CHAIN, Lane::Normal, vec![0x81; 200].into());
+    let sent = message(1, 5_000);
+    a.send(link, vec![chain.clone(), frame(&sent)]).await;
+    let seen = js.until(|event| event["ev"] == "message").await;
+    assert_eq!((seen["topic"].as_str().unwrap(), seen["bytes"].as_u64().unwrap() > 5_000), (topic().as_str(), true));
+    assert_eq!(b.frame().await, chain);
+    assert_eq!(b.next().await.bytes(), sent.bytes());
+    // What does not fit is for streams.
+    a.send(link, vec![frame(&message(2, 61 * 1024)), frame(&message(3, 10))]).await;
+    assert_eq!(b.next().await.header().seq, Seq(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_carrier_is_there_while_a_foreign_neighbour_has_joined_and_the_node_meets() {
+    let Some(mut js) = Js::start(0).await else { return };
+    let ((mut a, link), _b) = pair(&mut js).await;
+    a.driver.request(Request::Part { scheme: Scheme::Libp2p, rendezvous: NAME }).unwrap();
+    a.down(link).await;
+    meet(&mut a);
+    let link = carrier(&mut a).await;
+    a.driver.request(Request::Close { link }).unwrap();
+    a.down(link).await;
+}
+
+/// A swarm that puts whatever it likes on the topic.
+struct Forger {
+    swarm: Swarm<gossipsub::Behaviour>,
+    orders: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Forger {
+    fn start(seed: u8, host: &Multiaddr) -> mpsc::Sender<Vec<u8>> {
+        let config = gossipsub::ConfigBuilder::default().build().unwrap();
+        let mut swarm = SwarmBuilder::with_existing_identity(Keypair::ed25519_from_bytes([seed; 32]).unwrap())
+            .with_tokio()
+            .with_tcp(tcp::Config::new(), noise::Config::new, yamux::Config::default)
+            .unwrap()
+            .with_behaviour(|key| gossipsub::Behaviour::new(MessageAuthenticity::Signed(key.clone()), config).unwrap())
+            .unwrap()
+            .build();
+        swarm.dial(host.clone()).unwrap();
+        swarm.behaviour_mut().subscribe(&IdentTopic::new(topic())).unwrap();
+        let (give, orders) = mpsc::channel(10_000);
+        tokio::spawn(Self { swarm, orders }.run());
+        give
+    }
+
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                _ = self.swarm.select_next_some() => {}
+                order = self.orders.recv() => {
+                    let Some(data) = order else { return };
+                    while self.swarm.behaviour_mut().publish(IdentTopic::new(topic()), data.clone()).is_err() {
+                        let _ = tokio::time::timeout(Duration::from_millis(20), self.swarm.select_next_some()).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forgers_of_several_names_behind_a_foreign_node_do_not_stop_honest_traffic() {
+    const FORGERS: u8 = 4;
+    const MESSAGES: u64 = 60;
+    let Some(mut js) = Js::start(0).await else { return };
+    let ((mut a, link), mut b) = pair(&mut js).await;
+    // One message, and the honest author is known.
+    a.send(link, vec![frame(&message(1, 100))]).await;
+    assert_eq!(b.next().await.header().seq, Seq(1));
+    let forgers: Vec<_> = (0..FORGERS).map(|seed| Forger::start(100 + seed, &js.address)).collect();
+    for seq in 2..=MESSAGES {
+        let honest = message(seq, 1_000);
+        for (n, forger) in forgers.iter().enumerate() {
+            // The header of the very message that follows, with another payload; and what is nothing at all.
+            let mut forged = laid_out(&honest);
+            let last = forged.len() - 1;
+            forged[last] = u8::try_from(n).unwrap();
+            let _ = forger.try_send(forged);
+            let _ = forger.try_send(format!("junk {n} {seq}").into_bytes());
+        }
+        // The forgeries have a head start.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        a.send(link, vec![frame(&honest)]).await;
+        assert_eq!(b.next().await.header().seq, Seq(seq));
+    }
+    assert!(b.handed > MESSAGES, "no forgery came: {}", b.handed);
+    // Who forged twenty is not heard any more.
+    assert!(b.handed < MESSAGES + u64::from(FORGERS) * 20 + 1, "{} were handed up", b.handed);
+}
