@@ -74,6 +74,18 @@ pub(crate) fn networks(settings: &Settings) -> Vec<Network> {
     [Network::Tls].into_iter().chain(overlays).chain(libp2p.then_some(Network::Libp2p)).collect()
 }
 
+/// The networks of host nodes that answer on this machine where they usually are.
+pub(crate) async fn found() -> Vec<Network> {
+    let mut found = Vec::new();
+    if yggdrasil::is_here().await {
+        found.push(Network::Yggdrasil);
+    }
+    if cjdns::is_here().await {
+        found.push(Network::Cjdns);
+    }
+    found
+}
+
 /// The peers to keep a link to, by where they are.
 pub(crate) fn dialled(settings: &Settings) -> Result<Vec<Locator>, Failure> {
     let by_key = settings.keys().map(yggdrasil::locate);

@@ -25,4 +25,4 @@ pub use config::YggdrasilConfig;
 pub use host::YggdrasilHost;
 pub use marker::node_info;
 pub use node_key::{NodeKey, NodeKeyError};
-pub use transport::transport;
+pub use transport::{answers, transport};

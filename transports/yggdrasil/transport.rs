@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crosscast_stream::overlay::{Overlay, OverlayConfig};
+use crosscast_stream::overlay::{Host as _, Overlay, OverlayConfig};
 use crosscast_transport::{BoxFuture, Port, Transport, TransportError};
 use crosscast_wire::Scheme;
 
@@ -19,6 +19,13 @@ pub fn transport(config: YggdrasilConfig) -> Result<Box<dyn Transport>, Transpor
     let overlay =
         OverlayConfig { port: config.port, attestation: config.attestation, ..OverlayConfig::new(config.node) };
     Ok(Box::new(Yggdrasil { refusals, overlay: Box::new(Overlay::new(host, overlay)?) }))
+}
+
+/// Whether a running node answers through which others can be reached from this machine.
+pub async fn answers(config: &YggdrasilConfig) -> bool {
+    let sighting = YggdrasilHost::new(config).look().await;
+    // Without its key there is an interface, and nobody who answers for it.
+    sighting.address.is_some() && sighting.key.is_some()
 }
 
 /// The links of an attached host node, and word of whom its NodeInfo betrayed.

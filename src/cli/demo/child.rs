@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crosscast::{Home, Locator, Settings};
+use crosscast::{Attach, Home, HostNode, Locator, Network, Scheme, Settings};
 use crosscast_api::Code;
 use crosscast_api::view::StatusView;
 use tokio::process::{Child, ChildStdin, Command};
@@ -27,8 +27,9 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// Starts in a row that may fail. 3: what fails three times will fail again.
 const ATTEMPTS: u32 = 3;
 
-/// Where every node listens first; afterwards at the port it got.
-const ANYWHERE: &str = "tls://127.0.0.1:0";
+/// Where a node listens first; afterwards at the port it got.
+const ON_TLS: &str = "tls://127.0.0.1:0";
+const ON_LIBP2P: &str = "libp2p:/ip4/127.0.0.1/tcp/0";
 
 /// What is known of a node from outside.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Place {
     pub(crate) name: String,
     /// Its home folder.
     pub(crate) home: Home,
+    /// The networks it has.
+    pub(crate) networks: Vec<Network>,
 }
 
 impl Place {
@@ -60,14 +63,12 @@ pub(crate) struct Node {
 impl Node {
     /// Makes a home folder and starts a node in it.
     pub(crate) async fn start(place: Place) -> Result<(Self, StatusView), Failure> {
-        let anywhere = Locator::parse(ANYWHERE);
-        let anywhere = anywhere.map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
-        let mut settings = Settings { name: place.name.clone(), listen: vec![anywhere], ..Settings::default() };
+        let mut settings = first_settings(&place)?;
         init::make(&place.home, &settings)?;
         let mut child = spawn(&place)?;
         let status = ready(&place, &mut child).await?;
         // From now on always there, so that its neighbours find it again.
-        settings.listen = status.listen.iter().filter_map(|text| Locator::parse(text).ok()).collect();
+        stay(&mut settings, &status);
         let node = Self { place, life: child.stdin.take(), child, settings };
         std::fs::write(node.place.home.config(), node.settings.to_template())
             .map_err(|error| Failure::io(node.place.home.config().display(), &error))?;
@@ -127,6 +128,50 @@ impl Node {
     }
 }
 
+/// What a node is told first: to listen on its networks wherever there is room.
+fn first_settings(place: &Place) -> Result<Settings, Failure> {
+    let mut settings = Settings { name: place.name.clone(), ..Settings::default() };
+    for network in &place.networks {
+        let anywhere = match network {
+            Network::Tls => Some(ON_TLS),
+            Network::Libp2p => Some(ON_LIBP2P),
+            Network::Yggdrasil => {
+                settings.attach.push(Attach::Host(HostNode::Yggdrasil(None)));
+                settings.networks.yggdrasil.port = Some(0);
+                None
+            }
+            Network::Cjdns => {
+                settings.attach.push(Attach::Host(HostNode::Cjdns(None)));
+                settings.networks.cjdns.port = Some(0);
+                None
+            }
+            Network::Relay | Network::Memory => None,
+        };
+        let places = anywhere.into_iter().map(Locator::parse).collect::<Result<Vec<_>, _>>();
+        settings.listen.extend(places.map_err(|error| Failure::new(Code::Internal, error.to_string()))?);
+    }
+    Ok(settings)
+}
+
+/// Where a node has got its places it stays when it is started again.
+fn stay(settings: &mut Settings, status: &StatusView) {
+    let places: Vec<Locator> = status.listen.iter().filter_map(|text| Locator::parse(text).ok()).collect();
+    let port = |scheme: Scheme| {
+        let place = places.iter().find(|place| place.scheme() == scheme);
+        place.and_then(|place| place.host_port()).map(|(_, port)| port)
+    };
+    settings.networks.yggdrasil.port = port(Scheme::Ygg).or(settings.networks.yggdrasil.port);
+    settings.networks.cjdns.port = port(Scheme::Cjdns).or(settings.networks.cjdns.port);
+    let own = |place: &Locator| !matches!(place.scheme(), Scheme::Ygg | Scheme::Cjdns);
+    settings.listen = places.into_iter().filter(own).collect();
+}
+
+/// Whether a node listens on every network it has.
+fn listens(place: &Place, status: &StatusView) -> bool {
+    let places: Vec<Locator> = status.listen.iter().filter_map(|text| Locator::parse(text).ok()).collect();
+    place.networks.iter().all(|network| places.iter().any(|place| place.scheme().network() == *network))
+}
+
 fn spawn(place: &Place) -> Result<Child, Failure> {
     let failed = |error: std::io::Error| Failure::io(format!("node {}", place.name), &error);
     let log = OpenOptions::new().create(true).append(true).open(place.home.dir().join("log")).map_err(failed)?;
@@ -148,7 +193,9 @@ async fn ready(place: &Place, child: &mut Child) -> Result<StatusView, Failure> 
     let start = Instant::now();
     let client = place.client();
     loop {
-        if let Ok(status) = client.get::<StatusView>("/v1/status").await {
+        if let Ok(status) = client.get::<StatusView>("/v1/status").await
+            && listens(place, &status)
+        {
             return Ok(status);
         }
         let ended = child.try_wait().map_err(|error| Failure::io(format!("node {}", place.name), &error))?;

@@ -219,7 +219,7 @@ impl<'a> Stage<'a> {
             self.show.node(member)?;
         }
         let group = mesh::join(&self.members).await?;
-        self.show.chain(&group, self.lines.len(), source)?;
+        self.show.chain(&self.members, &group, self.lines.len(), source)?;
         let mut flows = JoinSet::new();
         for member in &self.members {
             flows.spawn(Box::pin(flow::read(member.place.clone(), group.clone(), to.clone())));

@@ -96,12 +96,16 @@ impl Show {
     }
 
     /// The chain, once it stands.
-    pub(crate) fn chain(&mut self, group: &str, lines: usize, source: &str) -> Result<(), Failure> {
+    pub(crate) fn chain(&mut self, members: &[Member], group: &str, lines: usize, source: &str) -> Result<(), Failure> {
         if self.json {
             return Ok(());
         }
         self.out.line(&format!("group  {group}"))?;
-        self.out.line(&format!("chain  {}  (each linked with its neighbours only)", NAMES.join(" --tls-- ")))?;
+        let mut chain = members.first().map(|member| member.place.name.clone()).unwrap_or_default();
+        for (member, before) in members.iter().skip(1).zip(members) {
+            chain.push_str(&format!(" --{}-- {}", before.between(member), member.place.name));
+        }
+        self.out.line(&format!("chain  {chain}  (each linked with its neighbours only)"))?;
         self.out.line(&format!(
             "input  {lines} lines of {source}, published at {}",
             NAMES.first().copied().unwrap_or_default()

@@ -49,3 +49,7 @@ pub(super) fn node_info(_: &Site<'_>, _: &Path, _: Life) -> Result<String, Failu
 pub(super) fn address(_: &[u8; 32]) -> Option<Ipv6Addr> {
     None
 }
+
+pub(super) async fn is_here() -> bool {
+    false
+}

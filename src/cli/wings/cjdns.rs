@@ -3,13 +3,21 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use crosscast::{Attach, Attestation, AttestationDraft, AttestationFields, HostNode, Network, NodeCrypto, Transport};
+use crosscast::{
+    Attach, Attestation, AttestationDraft, AttestationFields, HostNode, Network, NodeCrypto, NodeId, Transport,
+};
 use crosscast_api::Code;
 use crosscast_cjdns::{AdminFile, CjdnsConfig, CjdnsError, Password, sign};
 
 use super::{Site, refused};
 use crate::attest::{self, Life};
 use crate::failure::Failure;
+
+/// Whether a node answers on this machine that others can be reached through.
+pub(super) async fn is_here() -> bool {
+    // A look does not depend on who looks.
+    crosscast_cjdns::answers(&CjdnsConfig::new(NodeId::new([0; 32]))).await
+}
 
 /// Refuses what the transport could not use.
 pub(super) fn check(attach: &Attach) -> Result<(), Failure> {
