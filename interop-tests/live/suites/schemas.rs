@@ -208,6 +208,7 @@ fn messages(taken: &mut Taken, near: &Daemon, far: &Daemon) -> Result<()> {
     let printed = publish(near, b"a line\n\xff is no text\n\nafter an empty line\n")?;
     ensure!(taken.take_lines("published", "crosscast pub", &printed)?.len() == 4, "pub printed {printed}");
     until("the other node has every entry", Duration::from_secs(30), || Ok(reader.count() >= 6))?;
+    taken.one(far.home(), &["trace", GROUP], "trace")?;
     let entries = reader.entries();
     entries.iter().for_each(|entry| taken.take("entry", "crosscast sub", entry));
     for name in ["topic", "payload", "payload_b64"] {
