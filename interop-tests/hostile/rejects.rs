@@ -84,6 +84,7 @@ impl Scene {
             Reject::StrangerRate => self.to(Destination::Unicast(self.victim.id())),
             Reject::RequestsFull => self.many_strangers(),
             Reject::LinkRate => self.many_searches(),
+            Reject::CarrierFull => self.much_to_carry(),
             Reject::TransitFull => self.much_to_pass_on(),
         }
     }
@@ -306,6 +307,21 @@ impl Scene {
             let locate = Locate::issue(fields, &RustCrypto, &self.attacker.key).expect("the attacker's own key");
             self.send(frame::locate(0, &locate));
         }
+    }
+
+    fn much_to_carry(&mut self) {
+        let known = self.victim.rejects().contains_key(Reject::CarrierFull.word());
+        if !known {
+            self.victim.carrier(&self.group);
+        }
+        for _ in 0..if known { 1 } else { 40 } {
+            let now = self.victim.now.wall;
+            let draft = self.attacker.draft(Destination::Multicast(self.group), now);
+            let message = self.attacker.message(&draft, &payload(&[7; 60_000]));
+            self.send(data(&message));
+        }
+        // What came over a link is carried on after a while.
+        self.victim.pass(5_000);
     }
 
     fn much_to_pass_on(&mut self) {

@@ -8,16 +8,20 @@ use crosscast_core::{
     Command, CommandId, Config, Event, Input, Instant, Node, Now, Output, Reply, Since, Sizes, Source, Times,
 };
 use crosscast_port::{
-    DownReason, LinkId, LinkTraits, LinkUp, OpId, Report, Request, Role, StoreError, StoreOp, StoreOutcome,
+    DownReason, LinkId, LinkTraits, LinkUp, NetworkReport, OpId, Report, Request, Role, StoreError, StoreOp,
+    StoreOutcome,
 };
 use crosscast_store::{MemoryStore, Store};
 use crosscast_wire::{
-    GroupId, Instance as Run, Lane, Locator, NodeId, PathKind, PathReason, Policy, RawFrame, RustCrypto, Scheme,
-    SecretKey, Ticket, WallMillis,
+    GroupId, Instance as Run, Lane, Locator, NetworkState, NodeId, PathKind, PathReason, Policy, RawFrame, Rendezvous,
+    RustCrypto, Scheme, SecretKey, Ticket, WallMillis,
 };
 
 /// The wall clock at the start, in milliseconds.
 pub(crate) const START: u64 = 1_700_000_000_000;
+
+/// Milliseconds of a day: the name that a group meets by is another every day.
+const DAY: u64 = 86_400_000;
 
 /// A core, its store, and what came out of it.
 pub struct Victim {
@@ -92,11 +96,8 @@ impl Victim {
 
     /// As [`Victim::up`], from somewhere: a stranger unless it is in memory.
     pub fn up_from(&mut self, at: &str, role: Role, peer: Option<NodeId>, binding: Bytes) -> LinkId {
-        // Links do not come all at once.
-        self.pass(1);
-        self.links += 1;
-        let link = LinkId(self.links);
-        let up = LinkUp {
+        let reason = if at.starts_with("memory:") { PathReason::Lan } else { PathReason::PublicV4 };
+        let link = self.opened(LinkUp {
             scheme: Scheme::Memory,
             role,
             dial: None,
@@ -105,14 +106,50 @@ impl Victim {
             binding,
             traits: LinkTraits::STREAM,
             path: PathKind::Direct,
-            reason: if at.starts_with("memory:") { PathReason::Lan } else { PathReason::PublicV4 },
+            reason,
             rendezvous: None,
-        };
-        self.inputs.push_back(Input::Link(Report::Up { link, up: Box::new(up) }));
+        });
         for lane in Lane::ALL {
             self.inputs.push_back(Input::Link(Report::Writable { link, lane: *lane, bytes: u32::MAX }));
         }
         self.run();
+        link
+    }
+
+    /// Attaches the core to a network where foreign nodes take part in what a group says; nothing is ever taken there.
+    pub fn carrier(&mut self, group: &GroupId) -> LinkId {
+        let scheme = Scheme::Libp2p;
+        let network = NetworkReport {
+            scheme,
+            state: NetworkState::Up,
+            address: None,
+            reason: None,
+            meets: true,
+            detail: String::new(),
+        };
+        self.inputs.push_back(Input::Link(Report::Network(Box::new(network))));
+        let link = self.opened(LinkUp {
+            scheme,
+            role: Role::Listener,
+            dial: None,
+            locator: Locator::parse("memory:topic").expect("a locator"),
+            peer: None,
+            binding: Bytes::new(),
+            traits: LinkTraits { broadcast: true, encrypted: false, ..LinkTraits::STREAM },
+            path: PathKind::Direct,
+            reason: PathReason::Lan,
+            rendezvous: Some(Rendezvous::of(group, START / DAY)),
+        });
+        self.run();
+        link
+    }
+
+    fn opened(&mut self, up: LinkUp) -> LinkId {
+        // Links do not come all at once.
+        self.pass(1);
+        self.links += 1;
+        let link = LinkId(self.links);
+        self.inputs.push_back(Input::Link(Report::Up { link, up: Box::new(up) }));
         link
     }
 
