@@ -18,14 +18,18 @@ fn every_line_arrives_everywhere_exactly_once() {
     assert!(output.status.success(), "{out}{}", text(&output.stderr));
     let objects: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let nodes: Vec<&Value> = objects.iter().filter(|object| object["event"] == "node").collect();
-    assert_eq!(nodes.len(), 5);
+    // More where a Yggdrasil or cjdns daemon answers on this machine.
+    let receivers = nodes.len() as u64 - 1;
+    assert!(receivers >= 4, "{nodes:?}");
     assert_eq!(fields(nodes[0]), words("event name pid home networks"));
-    assert_eq!(objects.iter().filter(|object| object["event"] == "delivery").count(), 24);
+    assert_eq!(objects.iter().filter(|object| object["event"] == "delivery").count() as u64, 6 * receivers);
     let totals = objects.last().unwrap();
     assert_eq!(fields(totals), words(TOTALS));
     let counts = ["sent", "receivers", "delivered", "lost", "duplicates", "unverified", "relayed"];
-    assert_eq!(counts.map(|name| totals[name].as_u64().unwrap()), [6, 4, 24, 0, 0, 0, 0]);
-    assert_eq!(totals["networks"], serde_json::json!(["tls"]));
+    assert_eq!(counts.map(|name| totals[name].as_u64().unwrap()), [6, receivers, 6 * receivers, 0, 0, 0, 0]);
+    for network in ["libp2p", "tls"] {
+        assert!(totals["networks"].as_array().unwrap().contains(&network.into()), "{totals}");
+    }
     let home = nodes[0]["home"].as_str().unwrap();
     assert!(!std::path::Path::new(home).exists(), "the homes are removed");
 }
@@ -69,8 +73,9 @@ fn a_killed_node_is_started_again_and_nothing_is_lost() {
         }
     };
     let counts = ["sent", "delivered", "lost", "duplicates", "unverified"];
-    assert_eq!(counts.map(|name| totals[name].as_u64().unwrap()), [3000, 12_000, 0, 0, 0]);
-    assert_eq!(started, 6, "five nodes, and one of them again");
+    let receivers = totals["receivers"].as_u64().unwrap();
+    assert_eq!(counts.map(|name| totals[name].as_u64().unwrap()), [3000, 3000 * receivers, 0, 0, 0]);
+    assert_eq!(started, receivers + 2, "every node, and one of them again");
     assert_eq!(demo.wait(), 0);
 }
 
