@@ -56,6 +56,20 @@ pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
+/// The relay that an address leads through.
+pub(crate) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+    let mut last = None;
+    for part in address.iter() {
+        if part == Protocol::P2pCircuit {
+            return last;
+        }
+        if let Protocol::P2p(peer) = part {
+            last = Some(peer);
+        }
+    }
+    None
+}
+
 /// An address with the peer at its end.
 pub(crate) fn with_peer(address: Multiaddr, peer: PeerId) -> Multiaddr {
     // One that ends in another peer is no address of this one; the peer alone still says whom to ask for.
@@ -155,6 +169,7 @@ mod tests {
         assert_eq!((named.peer, named.relayed), (Some(A.parse().unwrap()), false));
         let circuit = target(&format!("libp2p:/ip4/192.0.2.1/tcp/4001/p2p/{A}/p2p-circuit/p2p/{B}")).unwrap();
         assert_eq!((circuit.peer, circuit.relayed), (Some(B.parse().unwrap()), true));
+        assert_eq!((relay_of(&circuit.address), relay_of(&named.address)), (Some(A.parse().unwrap()), None));
         let alone = target(&format!("libp2p:/p2p/{A}")).unwrap();
         assert_eq!((alone.peer, alone.address), (Some(A.parse().unwrap()), Multiaddr::empty()));
     }

@@ -20,12 +20,13 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use crate::address::{Target, locator, remote};
+use crate::address::{Target, locator, relay_of, remote};
 use crate::connections::{Connections, role};
 use crate::error::{dial_error, open_error};
 use crate::found::Found;
 use crate::handler::{Ask, Handler, Notice, Order, Placed, Ticket, Word};
 use crate::known::Known;
+use crate::limits::PEERS_KEPT;
 use crate::listening::Listening;
 use crate::opened::{Answer, Command, Opened};
 
@@ -43,6 +44,8 @@ pub struct Behaviour {
     known: Known,
     found: Found,
     kept: HashSet<PeerId>,
+    /// Relays that limit no circuit.
+    generous: HashSet<PeerId>,
     out: VecDeque<ToSwarm<Infallible, Order>>,
 }
 
@@ -75,6 +78,7 @@ impl Behaviour {
             known: Known::default(),
             found: Found::default(),
             kept: HashSet::new(),
+            generous: HashSet::new(),
             out: VecDeque::new(),
         }
     }
@@ -87,6 +91,15 @@ impl Behaviour {
             for id in ids {
                 self.order(peer, id, Ask::Keep(keep));
             }
+        }
+    }
+
+    /// Notes whether a relay limits its circuits; without word of it, it does.
+    pub(crate) fn relay_limits(&mut self, relay: PeerId, limits: bool) {
+        if limits {
+            self.generous.remove(&relay);
+        } else if self.generous.len() < PEERS_KEPT {
+            self.generous.insert(relay);
         }
     }
 
@@ -202,7 +215,9 @@ impl Behaviour {
         let connection = self.connections.get(id)?;
         let (path, reason) = connection.path();
         let (peer, remote) = (connection.peer, connection.remote.clone());
-        Some(Opened { placed, role: role(opened_here), peer, remote, path, reason })
+        let limited = relay_of(&remote).is_none_or(|relay| !self.generous.contains(&relay));
+        let budget = connection.budget.clone().filter(|_| limited);
+        Some(Opened { placed, role: role(opened_here), peer, remote, path, reason, budget })
     }
 
     fn hand_over(&self, opened: Opened) {

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crosscast_port::Role;
 use crosscast_wire::{PathKind, PathReason};
@@ -13,6 +14,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::Semaphore;
 
 use crate::address::{Target, reason, remote};
+use crate::circuit::Budget;
 use crate::limits::LINKS_PER_CONNECTION;
 
 /// One connection.
@@ -31,19 +33,23 @@ pub(crate) struct Connection {
     pub(crate) opened: bool,
     /// The places of its links.
     places: Arc<Semaphore>,
+    /// What it may carry, if it is a circuit.
+    pub(crate) budget: Option<Arc<Budget>>,
 }
 
 impl Connection {
     fn new(peer: PeerId, endpoint: &ConnectedPoint, places: Arc<Semaphore>) -> Self {
+        let relayed = endpoint.is_relayed();
         Self {
             peer,
             remote: remote(endpoint),
-            relayed: endpoint.is_relayed(),
+            relayed,
             dialled: endpoint.is_dialer(),
             punched: false,
             speaks: false,
             opened: false,
             places,
+            budget: relayed.then(|| Arc::new(Budget::new(Instant::now()))),
         }
     }
 

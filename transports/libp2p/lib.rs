@@ -9,6 +9,7 @@
 mod address;
 mod behaviour;
 mod carrier;
+mod circuit;
 mod config;
 mod connections;
 mod duplex;

@@ -20,6 +20,9 @@ use crate::ending::Ending;
 use crate::limits::NONCE_LEN;
 use crate::opened::Opened;
 
+/// What a byte over a circuit costs beside one over a link. 100: it belongs to the relay, and there are few.
+const CIRCUIT_COST: u32 = 100;
+
 /// A stream whose ends have exchanged nonces.
 #[derive(Debug)]
 pub(crate) struct Ready {
@@ -34,13 +37,14 @@ impl Ready {
     /// # Errors
     /// When the other side does not send its own in time.
     pub(crate) async fn make(own: PeerId, opened: Opened, timeouts: Timeouts) -> Result<Self, DialError> {
-        let mut duplex = Duplex(opened.placed.stream);
+        let mut duplex = Duplex::new(opened.placed.stream, opened.budget);
         let exchanged = timeout(timeouts.handshake, exchange(&mut duplex)).await;
         let (ours, theirs) = exchanged.map_err(|_| DialError::Timeout)?.ok_or(DialError::Handshake)?;
         let binding = match opened.role {
             Role::Dialer => binding(own, opened.peer, ours, theirs),
             Role::Listener => binding(opened.peer, own, theirs, ours),
         };
+        let relayed = opened.path == PathKind::Relayed;
         let up = LinkUp {
             scheme: Scheme::Libp2p,
             role: opened.role,
@@ -48,7 +52,7 @@ impl Ready {
             locator: locator(&opened.remote, opened.peer).ok_or(DialError::BadLocator)?,
             peer: None,
             binding,
-            traits: LinkTraits { relayed: opened.path == PathKind::Relayed, ..LinkTraits::STREAM },
+            traits: LinkTraits { relayed, cost: if relayed { CIRCUIT_COST } else { 0 }, ..LinkTraits::STREAM },
             path: opened.path,
             reason: opened.reason,
             rendezvous: None,

@@ -2,6 +2,8 @@
 //!
 //! Commands go one way; streams, as answers to a dial or unasked, the other. Both ways are bounded.
 
+use std::sync::Arc;
+
 use crosscast_port::{DialError, Role};
 use crosscast_transport::Reporter;
 use crosscast_wire::{Locator, PathKind, PathReason};
@@ -9,6 +11,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
 use crate::address::Target;
+use crate::circuit::Budget;
 use crate::handler::Placed;
 
 /// A stream that becomes a link, and what is known of the connection under it.
@@ -21,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) remote: Multiaddr,
     pub(crate) path: PathKind,
     pub(crate) reason: PathReason,
+    /// What the circuit may carry, if it is one that its relay limits.
+    pub(crate) budget: Option<Arc<Budget>>,
 }
 
 /// Where the answer to a dial goes; whoever no longer waits has dropped its end.

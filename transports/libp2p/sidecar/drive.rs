@@ -16,7 +16,7 @@ use libp2p::kad::{self, GetProvidersOk, QueryId, QueryResult};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, NetworkBehaviour as _, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, dcutr, gossipsub, identify, mdns};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, dcutr, gossipsub, identify, mdns, relay};
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
@@ -254,12 +254,16 @@ impl Driver {
                 debug!(peer = %remote_peer_id, %error, "no hole was punched");
             }
             SidecarEvent::Mdns(mdns::Event::Discovered(neighbours)) => self.on_neighbours(neighbours),
+            SidecarEvent::Relay(
+                relay::client::Event::ReservationReqAccepted { relay_peer_id, limit, .. }
+                | relay::client::Event::OutboundCircuitEstablished { relay_peer_id, limit },
+            ) => self.swarm.behaviour_mut().links.relay_limits(relay_peer_id, limit.is_some()),
             SidecarEvent::Identify(_)
             | SidecarEvent::Dht(_)
             | SidecarEvent::Gossip(_)
             | SidecarEvent::Mdns(_)
             | SidecarEvent::Ping(_)
-            | SidecarEvent::Relay(_)
+            | SidecarEvent::Relay(relay::client::Event::InboundCircuitEstablished { .. })
             | SidecarEvent::Autonat(_) => {}
             SidecarEvent::Links(never) | SidecarEvent::Limits(never) => match never {},
         }

@@ -1,5 +1,7 @@
 //! Beside a js-libp2p node, which has never heard of us: it is attached to, relays, keeps the DHT, and passes messages on.
 
+use std::time::{Duration, Instant};
+
 use crosscast_exam::transport::Station;
 use crosscast_port::{LinkId, LinkUp, Report, Request, Role};
 use crosscast_wire::{FrameType, Lane, Locator, NetworkState, PathKind, PathReason, RawFrame, Rendezvous, Scheme};
@@ -107,4 +109,26 @@ async fn a_link_through_its_relay_moves_to_a_direct_connection() {
     assert_eq!(near.binding, far.binding);
     a.send(near_link, message()).await;
     assert_eq!(b.receive(far_link, 1).await, message());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_its_relay_lets_pass_waits_and_does_not_break_the_link() {
+    let Some(js) = Js::start(0).await else { return };
+    let (mut a, mut b) = (attached(&js, 1).await, attached(&js, 2).await);
+    let at = b.until(listening).await;
+    let (dialled, (link, _)) = tokio::join!(a.dial(at), b.accept());
+    let near = dialled.unwrap().0;
+    // Far more than the relay's limit is waiting.
+    let bulk = RawFrame::new(FrameType::MESSAGE, Lane::Bulk, vec![7; 10_000].into());
+    let sent = a.send_until_dry(near, &bulk, Duration::from_secs(1)).await;
+    assert!(sent > 20, "{sent}");
+    let control = RawFrame::new(FrameType::PING, Lane::Control, vec![1; 9].into());
+    a.send(near, vec![control.clone()]).await;
+    let start = Instant::now();
+    let mut got = Vec::new();
+    while got.last() != Some(&control) {
+        got.extend(b.receive(link, 1).await);
+    }
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert!((1..=4).contains(&(got.len() - 1)), "{} frames before control", got.len() - 1);
 }
