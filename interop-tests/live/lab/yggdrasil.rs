@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::child::Foreign;
 use super::net::{self, Net, Plug};
-use crate::client::run_within;
+use crate::client::{Ran, run_within};
 use crate::tools;
 
 /// Where Debian has it.
@@ -56,11 +56,18 @@ pub fn program_05() -> Option<PathBuf> {
     std::env::var_os("YGG05").map(PathBuf::from).filter(|program| tools::has(&program.to_string_lossy(), "-version"))
 }
 
-/// What such a daemon says that it is, in a line.
+/// What such a daemon is: as its package is called, since Debian's does not know its own version; else as it says.
 ///
 /// # Errors
 /// When it cannot be run.
 pub fn version(program: &Path) -> Result<String> {
+    if program == Path::new(SYSTEM) {
+        let mut ask = Command::new("dpkg-query");
+        ask.args(["--show", "--showformat", "${Version}", "yggdrasil"]);
+        if let Ok(text) = run_within(&mut ask, START).and_then(Ran::text) {
+            return Ok(format!("Debian's {text}"));
+        }
+    }
     let text = run_within(Command::new(program).arg("-version"), START)?.text()?;
     Ok(text.lines().map(str::trim).collect::<Vec<_>>().join(", "))
 }

@@ -74,6 +74,7 @@ fn introduce(wish: &Value, said: &mut Vec<Vec<u8>>) -> Result<String> {
         for message in said.iter() {
             stream.write_all(message)?;
         }
+        hear(&mut stream)?;
         return ended(&mut stream);
     }
     let optional = |name: &str| wish.get(name).and_then(Value::as_str).map(from_hex).transpose();
@@ -83,11 +84,7 @@ fn introduce(wish: &Value, said: &mut Vec<Vec<u8>>) -> Result<String> {
     said.clear();
     let mut hands = Handshake::initiator(&NoiseSecret::new(random()?), &random()?, PROLOGUE)?;
     say(&mut stream, &hands.write(&[])?, said)?;
-    let mut head = [0; 2];
-    stream.read_exact(&mut head)?;
-    let mut message = vec![0; usize::from(u16::from_be_bytes(head))];
-    stream.read_exact(&mut message)?;
-    Introduction::parse(&hands.read(&message)?)?;
+    Introduction::parse(&hands.read(&hear(&mut stream)?)?)?;
     say(&mut stream, &hands.write(&introduction.to_bytes())?, said)?;
     ended(&mut stream)
 }
@@ -109,19 +106,25 @@ fn say(stream: &mut TcpStream, message: &[u8], said: &mut Vec<Vec<u8>>) -> Resul
     Ok(())
 }
 
-/// Reads on: a hello would come when the other side believed what it was told.
+/// Reads a message of the handshake.
+fn hear(stream: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(head))];
+    stream.read_exact(&mut message)?;
+    Ok(message)
+}
+
+/// Reads on: the other side says hello when it believes what it was told, and nothing when it does not.
 fn ended(stream: &mut TcpStream) -> Result<String> {
     let mut bytes = Vec::new();
     let end = stream.read_to_end(&mut bytes);
     Ok(match end {
-        Ok(_) if bytes.len() < HELLO => "closed".to_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => "closed".to_owned(),
+        Ok(_) if bytes.is_empty() => "closed".to_owned(),
+        Err(error) if bytes.is_empty() && error.kind() == std::io::ErrorKind::ConnectionReset => "closed".to_owned(),
         _ => format!("{} bytes came", bytes.len()),
     })
 }
-
-/// Fewer bytes than a hello in a record has, and more than a handshake's second message.
-const HELLO: usize = 600;
 
 fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];

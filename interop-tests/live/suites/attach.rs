@@ -16,6 +16,9 @@ use crate::{Site, Size, Verdict, until};
 /// The group of the admin socket's users; as good as any that nobody else is in.
 const GROUP: u32 = 64_321;
 
+/// The end of the line that dials its neighbour, so that it is back as soon as it is started again.
+const HERE: usize = 2;
+
 /// Where nodes listen on their Yggdrasil address unless they are told otherwise.
 const PORT: u16 = 7700;
 
@@ -44,17 +47,17 @@ pub(super) fn run_05(site: &Site, _size: Size) -> Result<Verdict> {
 fn used(site: &Site, program: &Path) -> Result<Verdict> {
     let mut net = Net::new();
     let mut lab = Yggdrasil::line_of(program, &mut net, site.dir(), &[Value::Null, Value::Null, Value::Null])?;
-    lab.node_mut(0)?.let_in(GROUP)?;
-    let host = lab.node(0)?.pid()?;
+    lab.node_mut(HERE)?.let_in(GROUP)?;
+    let host = lab.node(HERE)?.pid()?;
 
-    let flag = [attach_to(&lab.node(0)?.socket())];
-    let space = lab.node(0)?.space()?.to_owned();
+    let flag = [attach_to(&lab.node(HERE)?.socket())];
+    let space = lab.node(HERE)?.space()?.to_owned();
     let plan = Plan { netns: Some(&space), nobody_in: Some(vec![GROUP]), attach: &flag, ..Plan::default() };
     let mut near = Daemon::plan(site, "near", &plan)?;
     let said = settings(near.home())?;
     near.start()?;
     let ready = Instant::now();
-    let address = lab.node(0)?.address();
+    let address = lab.node(HERE)?.address();
     let up = wait_for(&near, "up", None, ATTACH)?;
     let attached_ms = ready.elapsed().as_millis();
     let at = up.get("address").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -62,14 +65,14 @@ fn used(site: &Site, program: &Path) -> Result<Verdict> {
     let own = listeners == [format!("[{address}]:{PORT}")];
     let rights = rights(near.pid().context("it runs")?)?;
 
-    let there = lab.node(2)?;
+    let there = lab.node(0)?;
     let link = [attach_to(&there.socket()), format!("ygg://[{address}]:{PORT}#{}", near.node())];
     let plan = Plan { netns: Some(there.space()?), attach: &link, ..Plan::default() };
     let mut far = Daemon::plan(site, "far", &plan)?;
     far.start()?;
     linked(&near, &far)?;
     let linked_ms = ready.elapsed().as_millis();
-    ensure!(lab.node(0)?.pid()? == host, "the Yggdrasil daemon was restarted");
+    ensure!(lab.node(HERE)?.pid()? == host, "the Yggdrasil daemon was restarted");
 
     let restarted = restarted(&mut lab, &near, &far)?;
     near.stop()?;
@@ -152,12 +155,12 @@ fn linked(near: &Daemon, far: &Daemon) -> Result<()> {
 
 /// Kills the daemon under a node, and starts it again.
 fn restarted(lab: &mut Yggdrasil, near: &Daemon, far: &Daemon) -> Result<Value> {
-    lab.node_mut(0)?.kill()?;
+    lab.node_mut(HERE)?.kill()?;
     let start = Instant::now();
     wait_for(near, "down", Some("address-gone"), SEEN)?;
     let noticed_ms = start.elapsed().as_millis();
     until("its link is given up", SEEN, || Ok(near.peers()?.is_empty()))?;
-    lab.node_mut(0)?.start()?;
+    lab.node_mut(HERE)?.start()?;
     let start = Instant::now();
     wait_for(near, "up", None, SEEN)?;
     let up_ms = start.elapsed().as_millis();
@@ -168,7 +171,7 @@ fn restarted(lab: &mut Yggdrasil, near: &Daemon, far: &Daemon) -> Result<Value> 
 
 /// The same flag, but a user whom the daemon's socket does not let in.
 fn denied(site: &Site, lab: &Yggdrasil) -> Result<String> {
-    let here = lab.node(0)?;
+    let here = lab.node(HERE)?;
     let flag = [attach_to(&here.socket())];
     let plan = Plan { netns: Some(here.space()?), nobody_in: Some(Vec::new()), attach: &flag, ..Plan::default() };
     let mut daemon = Daemon::plan(site, "denied", &plan)?;
