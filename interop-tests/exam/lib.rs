@@ -7,4 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::wildcard_enum_match_arm)]
 
+mod skip;
 pub mod transport;
+
+pub use skip::skip;

@@ -146,7 +146,7 @@ async fn a_node_elsewhere_is_told_from_one_without_an_interface() {
 #[tokio::test]
 async fn a_flood_takes_no_more_memory_than_it_may_have_bytes() {
     if std::env::var_os("NEXTEST").is_none() {
-        println!("skipped: memory is measured in a process of its own, as cargo-nextest gives it");
+        crosscast_exam::skip("memory is measured in a process of its own, as cargo-nextest gives it");
         return;
     }
     for kind in [Hostile::FloodOfOthers, Hostile::LongPages, Hostile::Deep] {

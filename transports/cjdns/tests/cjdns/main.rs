@@ -67,6 +67,6 @@ fn on_lo(address: Ipv6Addr) -> bool {
         Ok(done) => String::from_utf8_lossy(&done.stderr).trim().to_owned(),
         Err(error) => format!("ip: {error}"),
     };
-    println!("skipped: no address on lo: {problem}");
+    crosscast_exam::skip(&format!("no address on lo: {problem}"));
     false
 }

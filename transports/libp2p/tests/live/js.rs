@@ -22,12 +22,12 @@ pub(crate) struct Js {
 }
 
 impl Js {
-    /// Starts one on loopback; none where it cannot be had, which is said.
+    /// Starts one on loopback; none where it cannot be had, by which the test is skipped.
     pub(crate) async fn start(port: u16) -> Option<Self> {
         let folder = match tokio::task::spawn_blocking(installed).await.unwrap() {
             Ok(folder) => folder,
             Err(why) => {
-                println!("skipped: no js-libp2p here ({why})");
+                crosscast_exam::skip(&format!("no js-libp2p here ({why})"));
                 return None;
             }
         };

@@ -35,7 +35,7 @@ fn program() -> Option<PathBuf> {
     let usual = ["/usr/sbin/yggdrasil", "/usr/bin/yggdrasil", "/usr/local/bin/yggdrasil"].map(PathBuf::from);
     let found = std::env::var_os("YGG").map(PathBuf::from).into_iter().chain(usual).find(|path| path.exists());
     if found.is_none() {
-        println!("skipped: no yggdrasil here (apt-get install yggdrasil, or name one in YGG)");
+        crosscast_exam::skip("no yggdrasil here (apt-get install yggdrasil, or name one in YGG)");
     }
     found
 }

@@ -79,7 +79,7 @@ async fn the_same_over_tcp() {
 #[tokio::test]
 async fn a_long_answer_takes_no_more_memory_than_it_may_have_bytes() {
     if std::env::var_os("NEXTEST").is_none() {
-        println!("skipped: memory is measured in a process of its own, as cargo-nextest gives it");
+        crosscast_exam::skip("memory is measured in a process of its own, as cargo-nextest gives it");
         return;
     }
     let folder = Folder::new();
