@@ -6,6 +6,7 @@
 mod records;
 
 use bytes::Bytes;
+use crosscast_stream::overlay::Introduction;
 use crosscast_transport::framing::FragmentReader;
 use crosscast_wire::hello::{proof_bytes, transcript, verify_proof};
 use crosscast_wire::{
@@ -59,6 +60,7 @@ pub fn judge(kind: &str, context: &Value, bytes: &[u8]) -> Result<Value, String>
         "grant" => grant(bytes),
         "hello" => Hello::parse(owned(bytes)).map(|hello| hello_fields(hello.fields())).map_err(name),
         "proof" => proof(context, bytes),
+        "introduction" => introduction(bytes),
         "frame" => frame(context, bytes),
         "stream" => stream(bytes),
         "ticket" => ticket(bytes),
@@ -262,6 +264,12 @@ fn proof(context: &Value, bytes: &[u8]) -> Result<Value, String> {
     let signature = given(bytes.try_into().ok(), "a signature")?;
     holds(verify_proof(&CRYPTO, &own, &signed, signature))?;
     Ok(Object::default().bytes("transcript", hash).bytes("signed", signed).done())
+}
+
+fn introduction(bytes: &[u8]) -> Result<Value, String> {
+    let read = Introduction::parse(bytes).map_err(name)?;
+    let fields = Object::default().bytes("node", read.node).maybe("host_key", read.key.map(hex));
+    Ok(fields.maybe("attestation", read.attestation.map(hex)).done())
 }
 
 fn frame(context: &Value, bytes: &[u8]) -> Result<Value, String> {

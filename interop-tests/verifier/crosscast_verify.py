@@ -110,6 +110,7 @@ SERVICE = ("version service number issued valid_until nodes prekey name?",
            ONE, B32, SOME, U, U, A(1, 8, B32, AS_IS), B32, T(64))
 SUCCESSOR = ("version old new issued consent", ONE, B32, B32, U, B(64))
 ATTESTATION = ("version network key node not_before not_after", ONE, N(2, 3), B32, B32, U, U)
+INTRODUCTION = ("node host_key? attestation?", B32, B32, B(1, 256))
 LOCATE = ("version target from prekey time nonce", ONE, B32, B32, B32, U, B(16))
 HELLO = ("node min_version max_version nonce features max_message_bytes credit roles instance wall_clock agent "
          "peer_record? overlay? attestations? prekey name?", B32, SOME, SOME, B32, lambda v: U(v) & 1,
@@ -186,6 +187,10 @@ def hello(data):
     need(len(data) <= 4096, "too long")
     read = fields(whole(data), HELLO)
     return need(read["min_version"] <= read["max_version"], "versions") or read
+def introduction(data):
+    need(len(data) <= 512, "too long")
+    read = fields(whole(data), INTRODUCTION)
+    return need("attestation" not in read or "host_key" in read, "an attestation without a host key") or read
 
 def header(data):
     pairs, end = decode(data)
@@ -322,7 +327,7 @@ KINDS = {  # Kind: reader, and which parts of the context it takes behind the by
     "peer-record": (lambda b: signed(b, 1024, PEER_RECORD, "peer-record", "node"),),
     "service-record": (lambda b: signed(b, 1024, SERVICE, "service-record", "service"),),
     "attestation": (attestation, "node", "now"), "join-request": (join_request,), "locate": (locate,), "equivocation": (equivocation,), "grant": (grant,),
-    "hello": (hello,), "stream": (stream,), "cbor": (lambda b: whole(b) and {} or {},),
+    "hello": (hello,), "introduction": (introduction,), "stream": (stream,), "cbor": (lambda b: whole(b) and {} or {},),
     "header": (lambda b: need(not header(b)[2], "trailing bytes") or header(b)[0],),
     "chain": (lambda b: chain(whole(b)),), "message-id": (lambda b: {"id": header(b)[0]["id"]},),
     "entries": (entries, "count"), "sealed": (sealed, "wraps"), "plaintext": (plaintext, "padded"),

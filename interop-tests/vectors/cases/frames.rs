@@ -203,6 +203,15 @@ fn messages(set: &mut Set) {
     let full = with(&with(&hop, 3, list(&[bytes(public(3)), bytes(public(4))])), 4, uint(0x8000_0001));
     let full = with(&full, 5, uint(0x132));
     set.valid("frame", "MESSAGE with a full hop map", on(MESSAGE, 2), body(&full));
+    for (name, trail) in [
+        ("one link", 1),
+        ("eight links", 0x1234_5612),
+        ("eight links of unknown networks", 0xffff_ffff),
+        ("a gap", 0x102),
+    ] {
+        let name = format!("MESSAGE with a trail of {name}");
+        set.valid("frame", &name, on(MESSAGE, 2), body(&with(&hop, 5, uint(trail))));
+    }
     set.valid("frame", "MESSAGE with an unknown ignorable key", on(MESSAGE, 2), body(&with(&hop, 128, text("later"))));
     let cases: Vec<(&str, u64, Option<Vec<u8>>, &str)> = vec![
         ("no tree", 0, None, "missing-key"),

@@ -6,6 +6,7 @@ mod equivocations;
 mod frames;
 mod grants;
 mod hellos;
+mod introductions;
 mod keys;
 mod messages;
 mod payloads;
@@ -65,7 +66,7 @@ impl Set {
 type Maker = fn(&mut Set);
 
 pub(crate) fn all() -> Result<Files, String> {
-    let makers: [(&'static str, Maker); 21] = [
+    let makers: [(&'static str, Maker); 22] = [
         ("attestations.json", attestations::all),
         ("cbor.json", cbor::all),
         ("capabilities.json", records::capabilities),
@@ -76,6 +77,7 @@ pub(crate) fn all() -> Result<Files, String> {
         ("frames.json", frames::all),
         ("grants.json", grants::all),
         ("hellos.json", hellos::all),
+        ("introductions.json", introductions::all),
         ("join-requests.json", requests::join_requests),
         ("keys.json", keys::all),
         ("locates.json", requests::locates),
