@@ -10,6 +10,8 @@ mod access;
 mod address;
 mod admin;
 mod config;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hex;
 mod host;
 mod interfaces;

@@ -6,6 +6,8 @@
 //! was given, that of cjdns's generated configuration is tried, with which cjdns lets everyone in.
 
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod replies;
 
