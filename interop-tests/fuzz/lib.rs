@@ -5,10 +5,21 @@
 //! libFuzzer are in `fuzz_targets`. A new target goes into [`TARGETS`], gets a wrapper, and seeds in `corpus/<name>`.
 #![forbid(unsafe_code)]
 
+mod foreign;
 mod messages;
 mod records;
 mod rights;
 
+/// The libp2p wing's codec, taken in by its path with its own tests: it needs nothing but `crosscast-wire`, and the wing
+/// would bring the whole of libp2p.
+#[path = "../../transports/libp2p/carrier"]
+mod carrier {
+    pub(crate) mod codec;
+    #[cfg(test)]
+    pub(crate) mod testing;
+}
+
+pub use foreign::{carrier, cjdns_answer, introduction, node_info, yggdrasil_answer};
 pub use messages::{cbor, entries, manifest, message, plaintext, sealed, text};
 pub use records::{attestation, chain, floor, frame, hello, peer_record, ticket};
 pub use rights::{equivocation, grant, join_request, locate, service_record, successor};
@@ -38,4 +49,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("grant", grant),
     ("ticket", ticket),
     ("frame", frame),
+    ("introduction", introduction),
+    ("yggdrasil_answer", yggdrasil_answer),
+    ("node_info", node_info),
+    ("cjdns_answer", cjdns_answer),
+    ("carrier", carrier),
 ];

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crosscast_wire::frame::{self, body_max};
 use crosscast_wire::{
     Attestation, AttestationDraft, Capability, Chain, FloorRecord, Frame, FrameType, Hello, Lane, Network, PeerRecord,
-    RawFrame, RustCrypto, Ticket,
+    RawFrame, RustCrypto, TRAIL_MAX, Ticket, Trail,
 };
 
 /// A hello: written again it says the same.
@@ -90,11 +90,25 @@ pub fn frame(data: &[u8]) {
     let Ok(parsed) = parsed else { return };
     assert!(body.len() <= body_max(frame_type));
     assert_eq!(parsed.frame_type(), frame_type);
+    if let Frame::Message { hop, .. } = &parsed {
+        trail(hop.trail);
+    }
     if let Some(again) = written(&parsed) {
         let whole = RawFrame::new(frame_type, again.lane, [again.head.as_ref(), &again.tail].concat().into());
         assert_eq!(Frame::parse(&whole).as_ref(), Ok(&parsed));
         assert!(whole.body_len() <= body.len() || may_grow(&parsed), "writing made it longer");
     }
+}
+
+/// A trail: its networks make it again, where it names no others and has no gaps.
+fn trail(trail: Trail) {
+    let networks: Vec<_> = trail.networks().collect();
+    assert!(networks.len() <= TRAIL_MAX);
+    let again = networks.iter().fold(Trail::default(), |again, network| again.then(*network));
+    assert!(again.bits() <= trail.bits() && again.networks().eq(networks));
+    // A router adds the newest below and loses the oldest, whatever it was given.
+    let longer: Vec<_> = trail.then(Network::Tls).networks().collect();
+    assert_eq!(longer.last(), Some(&Network::Tls));
 }
 
 /// A hello's message limit is raised when it is read, so its number may be longer afterwards.

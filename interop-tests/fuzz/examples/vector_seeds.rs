@@ -1,10 +1,11 @@
-//! Writes seeds of the corpus that are golden vectors: hellos, records, attestations, requests, grants, tickets, and one frame of each
-//! shape.
+//! Writes seeds of the corpus that are golden vectors: hellos, records, attestations, introductions, requests, grants,
+//! tickets, and one frame of each shape.
 //!
 //! `cargo run --example vector_seeds`; the result is committed.
 
 use std::path::Path;
 
+use crosscast_wire::Hop;
 use serde_json::Value;
 
 /// Target, kind of vector, name of the vector.
@@ -23,6 +24,11 @@ const CHOSEN: &[(&str, &str, &str)] = &[
     ("attestation", "attestation", "of yggdrasil"),
     ("attestation", "attestation", "of cjdns"),
     ("attestation", "attestation", "of 256 bytes"),
+    ("introduction", "introduction", "with everything"),
+    ("introduction", "introduction", "with a host key alone"),
+    ("introduction", "introduction", "of a node that knows no host key"),
+    ("introduction", "introduction", "unknown ignorable key 128"),
+    ("introduction", "introduction", "of 512 bytes"),
     ("chain", "capability", "of a subject that an invite let in"),
     ("chain", "chain", "a device's link, issued without the right to admit"),
     ("service_record", "service-record", "with everything"),
@@ -60,7 +66,12 @@ const CHOSEN: &[(&str, &str, &str)] = &[
     ("frame", "frame", "LOCATE after 0 hops"),
     ("frame", "frame", "EQUIVOCATION"),
     ("frame", "frame", "MESSAGE with a full hop map"),
+    ("frame", "frame", "MESSAGE with a trail of eight links"),
+    ("frame", "frame", "MESSAGE with a trail of a gap"),
 ];
+
+const CHAIN: u8 = 8;
+const MESSAGE: u8 = 0x10;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -68,15 +79,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for file in std::fs::read_dir(root.join("../../docs/spec/vectors"))? {
         vectors.extend(serde_json::from_str::<Vec<Value>>(&std::fs::read_to_string(file?.path())?)?);
     }
+    let find = |kind: &str, name: &str| {
+        let found = vectors.iter().find(|vector| vector["kind"] == kind && vector["name"] == name).and_then(seed);
+        found.ok_or_else(|| format!("no {kind} vector named {name}"))
+    };
     for (target, kind, name) in CHOSEN {
-        let chosen = vectors.iter().find(|vector| vector["kind"] == *kind && vector["name"] == *name);
-        let vector = chosen.ok_or_else(|| format!("no {kind} vector named {name}"))?;
-        let folder = root.join("corpus").join(target);
-        std::fs::create_dir_all(&folder)?;
-        let file: String = name.to_lowercase().replace(' ', "-").replace([',', '\''], "");
-        std::fs::write(folder.join(file), seed(vector).ok_or("a vector without bytes")?)?;
+        write(root, target, name, &find(kind, name)?)?;
     }
+    let message = find("message", "a multicast of one entry")?;
+    let message = laid(MESSAGE, &[Hop::new(0, 0, 0).encode(), message].concat());
+    write(root, "carrier", "a message", &message)?;
+    let chain = laid(CHAIN, &find("chain", "three links")?);
+    write(root, "carrier", "a message behind its chain", &[chain, message].concat())?;
+    write(root, "carrier", "a topic", format!("crosscast/1/{}", "5a".repeat(32)).as_bytes())?;
     Ok(())
+}
+
+fn write(root: &Path, target: &str, name: &str, data: &[u8]) -> std::io::Result<()> {
+    let folder = root.join("corpus").join(target);
+    std::fs::create_dir_all(&folder)?;
+    let file: String = name.to_lowercase().replace(' ', "-").replace([',', '\''], "");
+    std::fs::write(folder.join(file), data)
+}
+
+/// A frame as it lies in a payload of a carrier: length, type, lane normal, body.
+fn laid(frame_type: u8, body: &[u8]) -> Vec<u8> {
+    let [.., high, mid, low] = body.len().to_be_bytes();
+    [&[high, mid, low, frame_type, 2], body].concat()
 }
 
 /// The bytes, behind type and lane where the kind has them.
