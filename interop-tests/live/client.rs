@@ -196,11 +196,19 @@ impl Subscriber {
     /// Compares what came with the lines that should have come, all different and from one sender.
     #[must_use]
     pub fn tally(&self, wanted: &[&str]) -> Tally {
+        Tally::of(&self.payloads(), wanted)
+    }
+}
+
+impl Tally {
+    /// Compares payloads that came with those that should have come.
+    #[must_use]
+    pub fn of(payloads: &[String], wanted: &[&str]) -> Self {
         let places: std::collections::HashMap<&str, usize> =
             wanted.iter().enumerate().map(|(place, line)| (*line, place)).collect();
         let mut times = vec![0_usize; wanted.len()];
-        let (mut tally, mut last) = (Tally::default(), None);
-        for payload in self.payloads() {
+        let (mut tally, mut last) = (Self::default(), None);
+        for payload in payloads {
             let Some(place) = places.get(payload.as_str()) else {
                 tally.strange += 1;
                 continue;

@@ -7,6 +7,7 @@
 mod cjdns;
 mod copy;
 mod flow;
+mod forge;
 mod pretend;
 mod stream;
 
@@ -27,12 +28,13 @@ const ANSWERS: usize = 1 << 16;
 /// The role's own; a name that is none.
 pub fn play(args: &[String]) -> Result<()> {
     let Some((name, rest)) = args.split_first() else {
-        bail!("as what? There are cjdns, copy, flow, pretend and stream")
+        bail!("as what? There are cjdns, copy, flow, forge, pretend and stream")
     };
     match name.as_str() {
         "cjdns" => cjdns::play(rest),
         "copy" => copy::play(rest),
         "flow" => flow::play(rest),
+        "forge" => forge::play(rest),
         "pretend" => pretend::play(rest),
         "stream" => stream::play(rest),
         other => bail!("there is no role `{other}`"),

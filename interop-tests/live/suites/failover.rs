@@ -16,12 +16,15 @@ use serde_json::{Value, json};
 
 use crate::client::{Publisher, Subscriber};
 use crate::daemon::{Daemon, Plan};
-use crate::lab::net::{self, Net, Silence};
+use crate::lab::net::{self, Net, Plug, Silence};
 use crate::lab::yggdrasil::{self, Yggdrasil};
 use crate::sharing::share_group;
 use crate::{Site, Size, Verdict, until};
 
 const GROUP: &str = "failover";
+
+/// Where daemons listen on libp2p.
+const LIBP2P_PORT: u16 = 4101;
 
 /// Between two lines: 200 a second.
 const PACE: Duration = Duration::from_millis(5);
@@ -95,6 +98,35 @@ pub(super) fn yggdrasil(site: &Site, size: Size) -> Result<Verdict> {
         Route { network: "tls", ends: device(&plug.device), filter: to(away.address.to_string()) },
         Route { network: "yggdrasil", ends: device(yggdrasil::DEVICE), filter: to(format!("[{}]", there.address())) },
     ];
+    Pair { near: near_daemon, far: far_daemon, routes }.run(size)
+}
+
+/// TLS and a stream of libp2p, each over a cable of its own.
+pub(super) fn libp2p(site: &Site, size: Size) -> Result<Verdict> {
+    if let Some(obstacle) = Net::obstacle() {
+        return Ok(Verdict::skip(obstacle));
+    }
+    let mut net = Net::new();
+    let (near, far) = (net.space("near")?, net.space("far")?);
+    let [tls_here, tls_there] = net.cable(&near, &far)?;
+    let [here, there] = net.cable(&near, &far)?;
+    let daemon = |name, tls: &Plug, libp2p: &Plug, attach: &[String]| -> Result<Daemon> {
+        let listen = [format!("tls://{}:0", tls.address), format!("libp2p:/ip4/{}/tcp/{LIBP2P_PORT}", libp2p.address)];
+        let plan = Plan { netns: Some(&tls.space), listen: &listen, attach, ..Plan::default() };
+        let mut daemon = Daemon::plan(site, name, &plan)?;
+        daemon.start()?;
+        Ok(daemon)
+    };
+    let far_daemon = daemon("far", &tls_there, &there, &[])?;
+    let over = format!("libp2p:/ip4/{}/tcp/{LIBP2P_PORT}#{}", there.address, far_daemon.node());
+    let attach = [over, far_daemon.locator()?];
+    let near_daemon = daemon("near", &tls_here, &here, &attach)?;
+    let route = |network, here: &Plug, there: &Plug| Route {
+        network,
+        ends: [here, there].map(|plug| (plug.space.clone(), plug.device.clone())),
+        filter: vec!["dst".to_owned(), there.address.to_string()],
+    };
+    let routes = [route("tls", &tls_here, &tls_there), route("libp2p", &here, &there)];
     Pair { near: near_daemon, far: far_daemon, routes }.run(size)
 }
 

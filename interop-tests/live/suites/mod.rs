@@ -9,6 +9,7 @@ mod diamond;
 mod failover;
 mod five_networks;
 mod floods;
+mod forgers;
 mod hostile_admin;
 mod idle;
 mod middle_killed;
@@ -78,10 +79,16 @@ pub const SUITES: &[Suite] = &[
         shows: "who lies at an admin socket costs little and is named",
         run: hostile_admin::run,
     },
+    Suite { name: "carrier-forgers", shows: "forgers on a carrier's topic stop nobody", run: forgers::run },
     Suite {
         name: "failover-yggdrasil",
         shows: "traffic moves between TLS and Yggdrasil when one breaks",
         run: failover::yggdrasil,
+    },
+    Suite {
+        name: "failover-libp2p",
+        shows: "traffic moves between TLS and libp2p when one breaks",
+        run: failover::libp2p,
     },
     Suite {
         name: "ygg-throughput",
@@ -113,6 +120,17 @@ pub const BARS: &[(&str, Run)] = &[
     ("sse-restarts", restarts::events),
     ("ws-restarts", restarts::socket),
     ("wrong-key", refusals::run),
+    ("five-networks", five_networks::run),
+    ("attach", attach::run),
+    ("attach-05", attach::run_05),
+    ("failover-yggdrasil", failover::yggdrasil),
+    ("failover-libp2p", failover::libp2p),
+    ("ygg-throughput", throughput::yggdrasil),
+    ("libp2p-throughput", throughput::libp2p),
+    ("refused-by-name", refused::run),
+    ("hostile-admin", hostile_admin::run),
+    ("carrier-forgers", forgers::run),
+    ("cjdns", cjdns::run),
     ("forged", cargo::forged),
     ("mutated", cargo::mutated),
     ("bad-messages", floods::bad_messages),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crosscast_port::{LinkId, LinkUp, Request, Role};
 use crosscast_seal::prekey_public;
 use crosscast_wire::{
-    CloseCode, Domain, Features, Hello, HelloFields, Lane, Roles, Signature, VersionRange, frame, hello,
+    CloseCode, Domain, Features, Hello, HelloFields, Lane, Locator, Roles, Signature, VersionRange, frame, hello,
 };
 
 use crate::auth::origin::Origin;
@@ -30,6 +30,8 @@ impl Node {
         self.target_up(link, up.dial);
         let credit = self.config.sizes.credit_bytes;
         let mut state = Link::new(link, up, origin, ours.body().clone(), credit, self.now);
+        let told = ours.fields().overlay.iter().filter_map(|text| Locator::parse(text).ok());
+        state.told = told.map(|place| place.scheme()).collect();
         state.out.push(frame::hello(&ours));
         self.links.insert(link, state);
         self.timers.set(Timer::Hello(link), self.now.mono.plus_millis(self.config.times.hello_ms));

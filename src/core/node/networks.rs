@@ -40,17 +40,17 @@ impl Node {
         texts.filter(|text| text.len() <= OVERLAY_ADDRESS_MAX).take(OVERLAY_ADDRESSES_MAX).collect()
     }
 
-    /// Dials a peer's addresses on other networks that both are attached to; of the two, the smaller key does.
+    /// Dials a peer's addresses on other networks that both are attached to: of two that can, the smaller key does. Who
+    /// was not on a network when the link came up is nobody that the peer can dial there.
     pub(super) fn seek_standby(&mut self, key: PeerKey) {
-        if self.config.node > key.0 {
-            return;
-        }
-        let Some(link) = self.peers.get(&key).and_then(|links| links.first()) else { return };
-        let Some(hello) = self.links.get(link).and_then(|state| state.hello.as_ref()) else { return };
+        let lead = self.peers.get(&key).and_then(|links| links.first()).and_then(|link| self.links.get(link));
+        let Some((state, hello)) = lead.and_then(|state| Some((state, state.hello.as_ref()?))) else { return };
+        let leaves_it = |scheme: Scheme| self.config.node > key.0 && state.told.contains(&scheme);
         let places = hello.fields().overlay.iter().filter_map(|text| Locator::parse(text).ok());
         let places = places.filter(|place| is_overlay(place.scheme()) && place.node().is_none());
         // A peer that names many places does not decide what this node's hints are spent on.
-        let places: Vec<Locator> = places.take(limits::HINTS_PER_PEER).collect();
+        let places = places.take(limits::HINTS_PER_PEER).filter(|place| !leaves_it(place.scheme()));
+        let places: Vec<Locator> = places.collect();
         for place in places {
             if self.is_attached(place.scheme()) && !self.is_run_linked_over(key, place.scheme().network()) {
                 self.hint(place.with_node(key.0));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use crosscast_port::{LinkId, LinkUp, Role};
-use crosscast_wire::{ChainHash, GroupId, Hello, Instance, NodeId, RawFrame, RefuseCode, WallMillis};
+use crosscast_wire::{ChainHash, GroupId, Hello, Instance, NodeId, RawFrame, RefuseCode, Scheme, WallMillis};
 
 use crate::auth::bucket::Bucket;
 use crate::auth::origin::Origin;
@@ -86,6 +86,8 @@ pub(crate) struct Link {
     pub(crate) phase: Phase,
     pub(crate) peer: Option<PeerKey>,
     pub(crate) hello: Option<Box<Hello>>,
+    /// Networks on which our hello named an address: there the peer can dial us.
+    pub(crate) told: BTreeSet<Scheme>,
     pub(crate) out: Outgoing,
     pub(crate) inn: Incoming,
     pub(crate) feeds: BTreeMap<GroupId, Feed>,
@@ -140,6 +142,7 @@ impl Link {
             phase: Phase::Hello(Handshake { ours, ..Handshake::default() }),
             peer: None,
             hello: None,
+            told: BTreeSet::new(),
             out: Outgoing::default(),
             inn: Incoming::new(credit),
             feeds: BTreeMap::new(),

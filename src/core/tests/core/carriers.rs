@@ -213,28 +213,44 @@ fn a_place_that_was_found_is_dialled_and_forgotten_when_it_leads_nowhere() {
     assert_eq!(dials, 4);
 }
 
+fn overlay(host: usize) -> Locator {
+    Locator::parse(&format!("ygg://[200::{host}]:7700")).unwrap()
+}
+
+fn attach(net: &mut Net, host: usize) {
+    let locator = overlay(host);
+    net.input(host, Input::Link(Report::Listening { asked: locator.clone(), locator }));
+    net.input(host, report(Scheme::Ygg, NetworkState::Up, false));
+}
+
+fn dialled(net: &mut Net, host: usize) -> Vec<Locator> {
+    let requests = std::mem::take(&mut net.hosts[host].requests);
+    let dial = |request| if let Request::Dial { locator, .. } = request { Some(locator) } else { None };
+    requests.into_iter().filter_map(dial).collect()
+}
+
+#[test]
+fn who_attaches_after_a_link_has_come_up_dials_for_the_standby_itself() {
+    for later in 0..2 {
+        let mut net = Net::new(2);
+        attach(&mut net, 1 - later);
+        net.connect_over(0, 1, Scheme::Tls);
+        attach(&mut net, later);
+        assert_eq!(dialled(&mut net, later), [overlay(1 - later).with_node(net.id(1 - later))]);
+        assert_eq!(dialled(&mut net, 1 - later), []);
+    }
+}
+
 #[test]
 fn a_peer_s_address_on_a_network_that_both_have_is_dialled_for_a_standby() {
     let mut net = Net::new(2);
-    let overlay = |host: usize| Locator::parse(&format!("ygg://[200::{host}]:7700")).unwrap();
     for host in 0..2 {
-        net.input(host, report(Scheme::Ygg, NetworkState::Up, false));
-        let locator = overlay(host);
-        net.input(host, Input::Link(Report::Listening { asked: locator.clone(), locator }));
+        attach(&mut net, host);
     }
     net.connect_over(0, 1, Scheme::Tls);
-    let dials: Vec<Vec<Locator>> = (0..2)
-        .map(|host| {
-            let requests = std::mem::take(&mut net.hosts[host].requests);
-            requests
-                .into_iter()
-                .filter_map(|request| if let Request::Dial { locator, .. } = request { Some(locator) } else { None })
-                .collect()
-        })
-        .collect();
     let (smaller, larger) = if net.id(0) < net.id(1) { (0, 1) } else { (1, 0) };
-    assert_eq!(dials[smaller], [overlay(larger).with_node(net.id(larger))]);
-    assert_eq!(dials[larger], []);
+    assert_eq!(dialled(&mut net, smaller), [overlay(larger).with_node(net.id(larger))]);
+    assert_eq!(dialled(&mut net, larger), []);
     match net.command(0, Command::Status) {
         Some(Reply::Status(status)) => assert_eq!(status.networks.len(), 1),
         other => panic!("{other:?}"),
