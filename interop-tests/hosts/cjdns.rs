@@ -304,6 +304,8 @@ pub enum Hostile {
     EndlessPages,
     /// The same, and every page is as long as a datagram can be.
     LongPages,
+    /// The same, and every page is as full of nodes as a datagram can be, as are answers of other nodes.
+    FullPages,
     /// It is the recorded node, and no password is right.
     NoPasswordIsRight,
 }
@@ -323,6 +325,7 @@ impl Hostile {
         Self::EmptyFlood,
         Self::EndlessPages,
         Self::LongPages,
+        Self::FullPages,
         Self::NoPasswordIsRight,
     ];
 
@@ -380,25 +383,29 @@ impl Hostile {
             Self::Flood => flood(request.reply(junk())),
             Self::FloodOfOthers => flood(Request::default().reply(junk())),
             Self::EmptyFlood => vec![Answer { datagram: Vec::new(), times: 100_000 }],
-            Self::EndlessPages => self.page(request, "").unwrap_or_else(|| recorded(request, exchanges)),
-            Self::LongPages => self.page(request, &junk()).unwrap_or_else(|| recorded(request, exchanges)),
+            Self::EndlessPages => page(request, "", 1).unwrap_or_else(|| recorded(request, exchanges)),
+            Self::LongPages => page(request, &junk(), 1).unwrap_or_else(|| recorded(request, exchanges)),
+            // As many nodes as are read of one reply.
+            Self::FullPages => page(request, "", 320).unwrap_or_else(|| recorded(request, exchanges)),
             Self::NoPasswordIsRight => match request.knows(PASSWORD) {
                 Some(_) => vec![Answer::once(request.reply("5:error12:Auth failed."))],
                 None => recorded(request, exchanges),
             },
         }
     }
+}
 
-    /// One more page of a list, with more to come.
-    fn page(self, request: &Request, junk: &str) -> Option<Vec<Answer>> {
-        let list = match request.function.as_str() {
-            "InterfaceController_peerStats" => "5:peers",
-            "NodeStore_dumpTable" => "12:routingTable",
-            _ => return None,
-        };
-        let entry = format!("4:addr{}:v22.0000.0000.0000.0013.{KEY}5:state4:INIT", KEY.len() + 24);
-        Some(vec![Answer::once(request.reply(format!("{junk}4:morei1e{list}ld{entry}ee")))])
-    }
+/// One more page of a list, of so many entries and with more to come.
+fn page(request: &Request, junk: &str, entries: usize) -> Option<Vec<Answer>> {
+    let node = format!("{}:v22.0000.0000.0000.0013.{KEY}", KEY.len() + 24);
+    let entry = format!("d4:addr{node}5:state4:INITe");
+    let (list, entry) = match request.function.as_str() {
+        "InterfaceController_peerStats" => ("5:peers", entry),
+        "NodeStore_dumpTable" => ("12:routingTable", entry),
+        "RouterModule_getPeers" if entries > 1 => ("5:peers", node),
+        _ => return None,
+    };
+    Some(vec![Answer::once(request.reply(format!("{junk}4:morei1e{list}l{}e", entry.repeat(entries))))])
 }
 
 fn recorded(request: &Request, exchanges: &[Exchange]) -> Vec<Answer> {

@@ -197,6 +197,11 @@ impl Caller {
         true
     }
 
+    /// How many requests so far, of this and other connections, had these words.
+    fn times_heard(&self, words: &str) -> usize {
+        self.shared.heard.lock().unwrap().iter().filter(|heard| heard.contains(words)).count()
+    }
+
     /// Waits; whether there is a reason to go on.
     fn rest(&self, time: Duration) -> bool {
         let mut left = time;

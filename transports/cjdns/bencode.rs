@@ -11,8 +11,8 @@ pub(crate) const TEXT_MAX: usize = 65_535;
 /// Deepest nesting. 8; the deepest reply, of `NodeStore_nodeForAddr`, is 4 deep.
 const DEPTH_MAX: usize = 8;
 
-/// Most values in one text. 4,096, a few hundred KiB when read; the fullest page has 64 entries.
-const VALUES_MAX: usize = 4096;
+/// Most values in one text. 1,024, some 100 KiB when read; the fullest page has 64 entries.
+const VALUES_MAX: usize = 1024;
 
 /// Most digits of a number or a length: those of the greatest i64, and of padding.
 const DIGITS_MAX: usize = 19;

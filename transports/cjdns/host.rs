@@ -150,7 +150,7 @@ async fn find_others(admin: &mut Admin, discovery: &Mutex<Discovery>) -> Vec<Ipv
     known.retain(|node| node.path != Path::SELF);
     let paths = if is_let_in { lock(discovery).pick_to_ask(&known) } else { Vec::new() };
     for path in paths {
-        known.extend(admin.peers_of(path).await.unwrap_or_default());
+        known.extend(admin.peers_of(path).await.unwrap_or_default().into_iter().take(PEERS_MAX));
     }
     found.extend(known);
     found.into_iter().map(|node| node.address).collect()

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use crosscast_stream::overlay::{Host, HostKey, Neighbour, Ownership, Sighting};
 use crosscast_transport::{BoxFuture, Reporter};
 use crosscast_wire::{Locator, Network, PeerFault, Scheme, WallMillis};
+use tokio::sync;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
@@ -20,6 +21,13 @@ use crate::admin::request::Request;
 use crate::look::{Failure, Findings, attached, without_admin};
 use crate::survey::{Outcome, Survey};
 use crate::{YggdrasilConfig, access, address, interfaces, marker};
+
+/// 320 KiB for what a look asks, and for the daemon's lists: some 700 peers in the words of 0.5. A look and lists never
+/// happen at once, so with [`REMOTE_BYTES`] for [`ASKED_AT_A_TIME`] and what is made of it all, less than 1 MB is held.
+const LOCAL_BYTES: usize = 320 * 1024;
+
+/// 48 KiB for what is asked of another node: NodeInfo has 16 at most, which the daemon indents.
+const REMOTE_BYTES: usize = 48 * 1024;
 
 /// 8 s for everything a look asks; the contract's ten leave room for a machine that is slow itself.
 const LOOK_TIME: Duration = Duration::from_secs(8);
@@ -50,6 +58,8 @@ pub struct YggdrasilHost {
     named: bool,
     discover: bool,
     memory: Mutex<Memory>,
+    /// Held while the daemon is asked for what may be long.
+    long: sync::Mutex<()>,
     refusals: Arc<Refusals>,
 }
 
@@ -101,6 +111,7 @@ impl YggdrasilHost {
             named: config.admin.is_some(),
             discover: config.discover,
             memory: Mutex::default(),
+            long: sync::Mutex::default(),
             refusals: Arc::default(),
         }
     }
@@ -111,7 +122,9 @@ impl YggdrasilHost {
     }
 
     async fn sight(&self) -> Sighting {
-        let mut budget = Budget::new(LOOK_TIME);
+        let mut budget = Budget::new(LOCAL_BYTES, LOOK_TIME);
+        // Whoever has it gives it back after [`LISTS_TIME`].
+        let _long = self.long.lock().await;
         match self.find(&mut budget).await {
             Ok(daemon) => {
                 let found = examine(&daemon, &mut budget).await;
@@ -159,7 +172,16 @@ impl YggdrasilHost {
 
     async fn survey(&self) -> Vec<Neighbour> {
         let Some(daemon) = self.memory().daemon.clone() else { return Vec::new() };
-        let mut budget = Budget::new(LISTS_TIME);
+        let linked = self.lists(&daemon).await;
+        self.ask_around(&daemon, &linked).await;
+        self.memory().survey.neighbours(wall(), &linked)
+    }
+
+    /// The nodes that the daemon is linked with; what else it lists is remembered.
+    async fn lists(&self, daemon: &Daemon) -> Vec<HostKey> {
+        let mut budget = Budget::new(LOCAL_BYTES, LISTS_TIME);
+        // A look that takes all this time is none after which others are asked.
+        let Some(_long) = budget.wait(self.long.lock()).await else { return Vec::new() };
         let linked = match ask(&daemon.place, Request::GetPeers, &mut budget).await.and_then(|said| reply::peers(&said))
         {
             Ok(peers) => peers.into_iter().filter(|peer| peer.up).filter_map(|peer| peer.key).collect(),
@@ -175,8 +197,7 @@ impl YggdrasilHost {
                 }
             }
         }
-        self.ask_around(&daemon, &linked).await;
-        self.memory().survey.neighbours(wall(), &linked)
+        linked
     }
 
     /// Asks others what they have, the linked ones first.
@@ -199,16 +220,11 @@ impl YggdrasilHost {
         }
     }
 
-    fn note(&self, Visit { key, info, peers }: Visit) {
-        let outcome = match info.as_deref().map(|info| marker::read(info, &key, wall())) {
-            None => Outcome::Silent,
-            Some(Ok(None)) => Outcome::Nothing,
-            Some(Ok(Some(marker))) => Outcome::Marked(marker),
-            Some(Err(fault)) => {
-                self.refusals.refuse(&key, fault);
-                Outcome::Nothing
-            }
-        };
+    fn note(&self, Visit { key, found, peers }: Visit) {
+        let outcome = found.unwrap_or_else(|fault| {
+            self.refusals.refuse(&key, fault);
+            Outcome::Nothing
+        });
         let mut memory = self.memory();
         memory.survey.note(key, outcome);
         memory.survey.hear_of(Instant::now(), peers);
@@ -302,22 +318,26 @@ fn tells_more(place: &AdminAddress, error: &AdminError, than: &AdminError) -> bo
 /// What a node that was asked through the network said.
 struct Visit {
     key: HostKey,
-    info: Option<String>,
+    found: Result<Outcome, PeerFault>,
     peers: Vec<HostKey>,
 }
 
 async fn visit(place: AdminAddress, key: HostKey, further: bool) -> Visit {
-    let mut budget = Budget::new(REMOTE_TIME);
+    let mut budget = Budget::new(REMOTE_BYTES, REMOTE_TIME);
     let said = ask(&place, Request::GetNodeInfo(key), &mut budget).await;
-    let info = said.and_then(|said| reply::node_info(&said, &key).map(str::to_owned)).ok();
+    let found = said.and_then(|said| reply::node_info(&said, &key).map(|info| marker::read(info, &key, wall())));
+    let found = match found {
+        Err(_) => Ok(Outcome::Silent),
+        Ok(read) => read.map(|marker| marker.map_or(Outcome::Nothing, Outcome::Marked)),
+    };
     // Not at the same time: a daemon keeps one packet for a node that it has no session with yet, and drops the rest.
-    let peers = if further && info.is_some() {
+    let peers = if further && found != Ok(Outcome::Silent) {
         let said = ask(&place, Request::RemotePeers(key), &mut budget).await;
         said.and_then(|said| reply::remote_peers(&said, &key)).unwrap_or_default()
     } else {
         Vec::new()
     };
-    Visit { key, info, peers }
+    Visit { key, found, peers }
 }
 
 fn wall() -> WallMillis {

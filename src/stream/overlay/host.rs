@@ -55,7 +55,8 @@ pub trait Host: Send + Sync + 'static {
     /// The network, as attestations name it.
     fn network(&self) -> Network;
 
-    /// Looks at the host node; ends within ten seconds and holds at most 1 MiB of what it answers.
+    /// Looks at the host node; ends within ten seconds. With [`Self::neighbours`] beside it, less than 1 MB is held, whatever
+    /// answers.
     fn look(&self) -> BoxFuture<'_, Sighting>;
 
     /// Nodes that may run one of ours; empty unless the operator asked for it. Bounded in number and rate by itself.

@@ -1,9 +1,10 @@
 //! The admin interface of a cjdns node: calls over UDP, with a password where cjdns wants one.
 //!
-//! An [`Admin`] is one look at the host node: together its calls take at most ten seconds and 1 MiB, whatever answers.
-//! Calls are typed and ask for what is used here only; what a reply holds besides is not read. An attempt to
-//! authenticate lets whoever answers test guesses at the password, so it is made only where a call needs it. Where none
-//! was given, that of cjdns's generated configuration is tried, with which cjdns lets everyone in.
+//! An [`Admin`] is one look at the host node: together its calls take at most ten seconds and hear at most 1 MiB, of
+//! which they hold one datagram and what is made of it, whatever answers. Calls are typed and ask for what is used here
+//! only; what a reply holds besides is not read. An attempt to authenticate lets whoever answers test guesses at the
+//! password, so it is made only where a call needs it. Where none was given, that of cjdns's generated configuration is
+//! tried, with which cjdns lets everyone in.
 
 mod exchange;
 #[doc(hidden)]
@@ -28,12 +29,15 @@ pub use replies::{NodeInfo, Peer, PeerState, Session, StoredNode};
 /// Most pages of a list that are read. 64: 384 peers or 256 known nodes, more than anyone is told of here.
 pub const PAGES_MAX: u32 = 64;
 
+/// Items after which no further page of a list is read. 512: more than [`PAGES_MAX`] pages have.
+const ITEMS_MAX: usize = 512;
+
 /// A list that was read page by page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
     /// What is in it, as far as it was read.
     pub items: Vec<T>,
-    /// Whether that is all: a list with more pages than [`PAGES_MAX`] is cut.
+    /// Whether that is all: a list with more pages than [`PAGES_MAX`], or with fuller ones than cjdns has, is cut.
     pub whole: bool,
 }
 
@@ -240,6 +244,9 @@ impl Admin {
             items.extend(more);
             if is_last || found {
                 return Ok(Listed { items, whole: is_last });
+            }
+            if items.len() >= ITEMS_MAX {
+                break;
             }
         }
         Ok(Listed { items, whole: false })

@@ -12,11 +12,11 @@ use super::object::ObjectEnd;
 use super::place::AdminAddress;
 use super::request::Request;
 
-/// 1 MiB: some two thousand peers. What a daemon says beyond that is not read.
-pub(crate) const ANSWERS_MAX: usize = 1024 * 1024;
+/// 4 KiB at a time: a usual answer in one piece.
+const PIECE: usize = 4 * 1024;
 
-/// 16 KiB at a time: a usual answer in one piece.
-const PIECE: usize = 16 * 1024;
+/// 32 KiB for one string: twice the longest NodeInfo. A parser may have to copy one.
+const TEXT_MAX: usize = 32 * 1024;
 
 /// What several exchanges may take together.
 #[derive(Clone, Copy, Debug)]
@@ -26,15 +26,15 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// [`ANSWERS_MAX`] bytes within this time from now.
-    pub(crate) fn new(time: Duration) -> Self {
+    /// So many bytes within this time from now. What the daemon says beyond that is not read.
+    pub(crate) fn new(bytes: usize, time: Duration) -> Self {
         let now = Instant::now();
-        Self { bytes: ANSWERS_MAX, until: now.checked_add(time).unwrap_or(now) }
+        Self { bytes, until: now.checked_add(time).unwrap_or(now) }
     }
 
     /// The same bytes within this time from now, and no longer than before.
     pub(crate) fn share(&self, time: Duration) -> Self {
-        Self { until: Self::new(time).until.min(self.until), ..*self }
+        Self { until: Self::new(self.bytes, time).until.min(self.until), ..*self }
     }
 
     /// Takes off what a share has used.
@@ -45,6 +45,11 @@ impl Budget {
     /// Whether anything is left.
     pub(crate) fn lasts(&self) -> bool {
         self.bytes > 0 && Instant::now() < self.until
+    }
+
+    /// Waits for something as long as there is time.
+    pub(crate) async fn wait<T>(&self, something: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.until, something).await.ok()
     }
 }
 
@@ -89,18 +94,21 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         let read = room.get(..read).filter(|read| !read.is_empty()).ok_or(AdminError::CutShort)?;
         budget.bytes = budget.bytes.saturating_sub(read.len());
         let len = end.look(read)?;
-        append(answer, read.get(..len.unwrap_or(read.len())).unwrap_or_default());
+        append(answer, read.get(..len.unwrap_or(read.len())).unwrap_or_default(), budget.bytes);
         if len.is_some() {
             return Ok(());
+        }
+        if end.text() > TEXT_MAX {
+            return Err(AdminError::TooLong);
         }
     }
 }
 
-/// Appends without ever reserving more than an answer may have.
-fn append(answer: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends without ever reserving more than the answer may still have.
+fn append(answer: &mut Vec<u8>, bytes: &[u8], left: usize) {
     let wanted = answer.len().saturating_add(bytes.len());
     if wanted > answer.capacity() {
-        let grown = answer.capacity().saturating_mul(2).clamp(wanted, ANSWERS_MAX.max(wanted));
+        let grown = answer.capacity().saturating_mul(2).clamp(wanted, wanted.saturating_add(left));
         answer.reserve_exact(grown.saturating_sub(answer.len()));
     }
     answer.extend_from_slice(bytes);

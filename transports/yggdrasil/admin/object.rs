@@ -9,6 +9,8 @@ use super::AdminError;
 pub(crate) struct ObjectEnd {
     depth: usize,
     place: Place,
+    /// Bytes of the string that goes on.
+    text: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,11 @@ impl ObjectEnd {
         Ok(None)
     }
 
+    /// How long the string is already that what was looked at ends in; 0 between strings.
+    pub(crate) const fn text(&self) -> usize {
+        self.text
+    }
+
     /// Whether the object ends with this byte.
     fn step(&mut self, byte: u8) -> Result<bool, AdminError> {
         self.place = match (self.place, byte) {
@@ -56,6 +63,7 @@ impl ObjectEnd {
             }
             (Place::Outside, _) => Place::Outside,
         };
+        self.text = if self.place == Place::Outside { 0 } else { self.text.saturating_add(1) };
         Ok(false)
     }
 }

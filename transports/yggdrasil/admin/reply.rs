@@ -1,7 +1,7 @@
 //! What an answer says: every field may be missing, of another type, or beside fields that nobody knows.
 //!
-//! Nothing is built of an answer but what is asked for, so an answer of a megabyte costs a megabyte. Lists hold what can
-//! be read of them and end at [`ITEMS_MAX`]. Fields of 0.4, 0.5 and Yggdrasil-ng (`uri` for `remote`, a list of bare
+//! Nothing is built of an answer but what is asked for, and that is small beside it. Lists hold what can be read of them
+//! and end at [`ITEMS_MAX`]. Fields of 0.4, 0.5 and Yggdrasil-ng (`uri` for `remote`, a list of bare
 //! names) are read alike; which daemon it is shows only in the list of its requests, since packaged builds call their
 //! version "unknown".
 
@@ -17,8 +17,11 @@ use super::AdminError;
 use crate::address::address_of;
 use crate::hex;
 
-/// 4,096: more peers, sessions or paths than answers within the limit of bytes can hold of real ones.
-pub(crate) const ITEMS_MAX: usize = 4096;
+/// 1,024: more peers, sessions or paths than answers within the limits of bytes can hold of real ones.
+pub(crate) const ITEMS_MAX: usize = 1024;
+
+/// 64 peers are kept with what is said of them: what keeps the others down is hardly another thing.
+const TOLD_MAX: usize = 64;
 
 /// 1 KiB: a peer's locator and an error are shorter; longer texts are taken for missing ones.
 const TEXT_MAX: usize = 1024;
@@ -81,7 +84,7 @@ pub(crate) struct Peer {
     pub(crate) up: bool,
     /// Its key, when it is up.
     pub(crate) key: Option<HostKey>,
-    /// Where it is dialled, as [`said`]; without the part that may hold a password.
+    /// Where it is dialled, as [`said`], for those of the first [`TOLD_MAX`]; without the part that may hold a password.
     pub(crate) remote: Option<String>,
     /// Why it is not up, as [`said`].
     pub(crate) last_error: Option<String>,
@@ -159,12 +162,15 @@ pub(crate) fn peers(answer: &[u8]) -> Result<Vec<Peer>, AdminError> {
         last_error: Option<&'a RawValue>,
     }
     let list: Fields<'_> = fields(response(answer)?)?;
+    let mut told = 0..TOLD_MAX;
     items(list.peers, |entry| {
         let peer: Entry<'_> = serde_json::from_str(entry.get()).ok()?;
         let key = whole(key(peer.key), address(peer.address));
+        let up = plain(peer.up).unwrap_or(key.is_some());
+        let Some(_) = told.next() else { return Some(Peer { up, key, remote: None, last_error: None }) };
         let remote = text(peer.remote).or_else(|| text(peer.uri));
         Some(Peer {
-            up: plain(peer.up).unwrap_or(key.is_some()),
+            up,
             key,
             remote: remote.map(|remote| said(remote.split('?').next().unwrap_or_default())),
             last_error: text(peer.last_error).map(|error| said(&error)),
@@ -274,7 +280,7 @@ fn plain<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
 
 fn text(raw: Option<&RawValue>) -> Option<String> {
     let raw = raw?.get();
-    serde_json::from_str(raw).ok().filter(|_| raw.len() <= TEXT_MAX)
+    if raw.len() <= TEXT_MAX { serde_json::from_str(raw).ok() } else { None }
 }
 
 fn key(raw: Option<&RawValue>) -> Option<HostKey> {

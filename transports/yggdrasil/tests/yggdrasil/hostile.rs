@@ -1,11 +1,11 @@
-//! Hostile admin sockets: each costs a look at most a megabyte and ten seconds, and ends with a name.
+//! Hostile admin sockets: each costs looks and surveys at most a megabyte and ten seconds, and ends with a name.
 
 use std::time::{Duration, Instant};
 
 use crosscast_hosts::yggdrasil::{AdminServer, At, Hostile};
 use crosscast_stream::overlay::{Host as _, Sighting};
 use crosscast_wire::NetworkReason;
-use crosscast_yggdrasil::YggdrasilHost;
+use crosscast_yggdrasil::{YggdrasilConfig, YggdrasilHost, address_of};
 
 use super::{Folder, config};
 
@@ -17,8 +17,12 @@ const BYTES: u64 = 1024 * 1024;
 const BUFFERS: u64 = 512 * 1024;
 
 async fn look(server: &AdminServer) -> Sighting {
+    look_at(&YggdrasilHost::new(&config(server.address()))).await
+}
+
+async fn look_at(host: &YggdrasilHost) -> Sighting {
     let started = Instant::now();
-    let seen = YggdrasilHost::new(&config(server.address())).look().await;
+    let seen = host.look().await;
     assert!(started.elapsed() < TIME, "{:?}", started.elapsed());
     seen
 }
@@ -66,6 +70,14 @@ each! {
     a_closed_door_is_garbled: ClosesAtOnce is AdminGarbled;
     silence_is_a_host_that_does_not_answer: NeverAnswers is HostUnreachable;
     nothing_but_no_is_garbled: SaysNo is AdminGarbled;
+    full_lists_are_another_machines: FullLists is NotThisMachine;
+    who_floods_surveys_is_another_machines: FloodsInSurvey is NotThisMachine;
+    who_hoards_in_surveys_is_another_machines: HoardsInSurvey is NotThisMachine;
+}
+
+#[test]
+fn those_that_behave_in_a_look_name_an_address_of_their_key() {
+    assert_eq!(address_of(&[0x77; 32]), Some(Hostile::ADDRESS));
 }
 
 #[tokio::test]
@@ -77,16 +89,31 @@ async fn the_same_over_tcp() {
 }
 
 #[tokio::test]
-async fn a_long_answer_takes_no_more_memory_than_it_may_have_bytes() {
+async fn looks_and_surveys_at_once_take_less_than_a_megabyte() {
     if std::env::var_os("NEXTEST").is_none() {
         crosscast_exam::skip("memory is measured in a process of its own, as cargo-nextest gives it");
         return;
     }
-    let folder = Folder::new();
-    let server = AdminServer::hostile(Hostile::Endless, folder.socket());
-    let _profiler = dhat::Profiler::builder().testing().build();
-    look(&server).await;
-    // The answer, a piece of it, the server's filling, and the runtime's own.
-    let most = dhat::HeapStats::get().max_bytes;
-    assert!(most < 1024 * 1024 + 256 * 1024, "{most} bytes");
+    for how in
+        [Hostile::Endless, Hostile::LongReply, Hostile::FullLists, Hostile::FloodsInSurvey, Hostile::HoardsInSurvey]
+    {
+        let folder = Folder::new();
+        let server = AdminServer::hostile(how, folder.socket());
+        let host = YggdrasilHost::new(&YggdrasilConfig { discover: true, ..config(server.address()) });
+        // What the server and the runtime have is counted too.
+        let _profiler = dhat::Profiler::builder().testing().build();
+        host.look().await;
+        // The second look is in the midst of a survey.
+        let again = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            look_at(&host).await
+        };
+        tokio::join!(host.neighbours(), again);
+        let most = dhat::HeapStats::get().max_bytes;
+        assert!(most < 1_000_000, "{how:?}: {most} bytes");
+        if how.behaves_in_a_look() {
+            let of_others = server.heard().iter().filter(|asked| asked.contains("getnodeinfo")).count();
+            assert!(how == Hostile::FullLists || of_others >= 4, "{how:?}: {of_others} others asked for");
+        }
+    }
 }
