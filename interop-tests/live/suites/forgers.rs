@@ -102,7 +102,7 @@ fn member(site: &Site, name: &str, space: &str, foreign: &Js) -> Result<Daemon> 
 
 /// The group's topic of the day (`docs/spec/libp2p.md`).
 fn topic(daemon: &Daemon) -> Result<String> {
-    let groups = daemon.json(&["groups"])?;
+    let groups = daemon.json(&["group", "ls"])?;
     let listed = groups.get("groups").and_then(Value::as_array).context("no groups")?;
     let id = listed.iter().find_map(|group| group.get("group").and_then(Value::as_str)).context("no id")?;
     let id: GroupId = id.parse().context("an id")?;
