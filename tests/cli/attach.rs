@@ -260,6 +260,20 @@ fn eventually(home: &Home, network: &str, wished: impl Fn(&Value) -> bool) -> Va
     loop {
         let status = home.json(&["status"]);
         let rows = status["networks"].as_array().unwrap();
+    // One that cjdns would cut off is a wrong setting, whichever way it is given; the setting has a name.
+    fs::write(&file, "p".repeat(54)).unwrap();
+    let said = |args: &[&str]| {
+        let output = home.call(args);
+        assert_eq!(output.status.code(), Some(2));
+        text(&output.stderr)
+    };
+    let said_of_flag = said(&["key", "attest", "cjdns", "--admin", "127.0.0.1:1", "--password-file", &file]);
+    assert!(said_of_flag.contains("error[bad_config]: --password-file ("), "{said_of_flag}");
+    let config = home.dir.join("config.toml");
+    let set = format!("attach = ['cjdns']\n[network.cjdns]\npassword_file = '{file}'\n");
+    fs::write(&config, set).unwrap();
+    let said_of_key = said(&["run"]);
+    assert!(said_of_key.contains("error[bad_config]: network.cjdns.password_file ("), "{said_of_key}");
         let row = rows.iter().find(|row| row["network"] == network).cloned();
         if let Some(row) = row.as_ref().filter(|row| wished(row)) {
             return row.clone();

@@ -12,7 +12,7 @@ use crosscast_wire::NodeId;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::CjdnsError;
+use crate::PasswordError;
 
 /// Longest admin password in bytes. cjdns puts password and cookie into a buffer of 63 characters; a cookie has 10.
 pub const PASSWORD_MAX: usize = 53;
@@ -59,14 +59,14 @@ impl Password {
     /// Takes a password.
     ///
     /// # Errors
-    /// [`CjdnsError::PasswordTooLong`] above [`PASSWORD_MAX`] bytes, [`CjdnsError::PasswordZero`] with a zero byte in it.
-    pub fn new(password: String) -> Result<Self, CjdnsError> {
+    /// [`PasswordError::TooLong`] above [`PASSWORD_MAX`] bytes, [`PasswordError::Zero`] with a zero byte in it.
+    pub fn new(password: String) -> Result<Self, PasswordError> {
         let password = Zeroizing::new(password);
         if password.len() > PASSWORD_MAX {
-            return Err(CjdnsError::PasswordTooLong);
+            return Err(PasswordError::TooLong);
         }
         if password.contains('\0') {
-            return Err(CjdnsError::PasswordZero);
+            return Err(PasswordError::Zero);
         }
         Ok(Self(password))
     }
@@ -74,8 +74,8 @@ impl Password {
     /// Reads a file that holds the password and nothing else but an end of line.
     ///
     /// # Errors
-    /// [`CjdnsError::PasswordFile`] when it cannot be read, and as [`Self::new`].
-    pub fn read(file: &Path) -> Result<Self, CjdnsError> {
+    /// [`PasswordError::File`] when it cannot be read, and as [`Self::new`].
+    pub fn read(file: &Path) -> Result<Self, PasswordError> {
         let text = read(file)?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         Self::new(line.strip_suffix('\r').unwrap_or(line).to_owned())
@@ -111,7 +111,7 @@ impl AdminFile {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn of_user() -> Result<Option<Self>, CjdnsError> {
+    pub fn of_user() -> Result<Option<Self>, PasswordError> {
         let Some(home) = env::var_os("HOME") else { return Ok(None) };
         let file = Path::new(&home).join(ADMIN_FILE);
         if file.exists() { Self::read(&file).map(Some) } else { Ok(None) }
@@ -120,8 +120,8 @@ impl AdminFile {
     /// Reads a file of this form.
     ///
     /// # Errors
-    /// [`CjdnsError::PasswordFile`] when it cannot be read or is not of this form, and as [`Password::new`].
-    pub fn read(file: &Path) -> Result<Self, CjdnsError> {
+    /// [`PasswordError::File`] when it cannot be read or is not of this form, and as [`Password::new`].
+    pub fn read(file: &Path) -> Result<Self, PasswordError> {
         #[derive(Deserialize)]
         struct Fields {
             addr: Option<IpAddr>,
@@ -131,14 +131,14 @@ impl AdminFile {
         let text = read(file)?;
         // The reader's own words may quote the file, and so the password.
         let fields: Fields = serde_json::from_str(&text)
-            .map_err(|error| CjdnsError::PasswordFile(format!("not as expected in line {}", error.line())))?;
+            .map_err(|error| PasswordError::File(format!("not as expected in line {}", error.line())))?;
         let password = fields.password.map(Password::new).transpose()?;
         Ok(Self { admin: fields.addr.zip(fields.port).map(SocketAddr::from), password })
     }
 }
 
-fn read(file: &Path) -> Result<Zeroizing<String>, CjdnsError> {
-    let unusable = |problem: &str| CjdnsError::PasswordFile(problem.to_owned());
+fn read(file: &Path) -> Result<Zeroizing<String>, PasswordError> {
+    let unusable = |problem: &str| PasswordError::File(problem.to_owned());
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(FILE_MAX).unwrap_or_default()));
     let opened = File::open(file).map_err(|error| unusable(&error.kind().to_string()))?;
     opened.take(FILE_MAX).read_to_string(&mut text).map_err(|error| unusable(&error.kind().to_string()))?;
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn a_password_that_cjdns_would_cut_off_is_refused() {
         assert!(Password::new("p".repeat(PASSWORD_MAX)).is_ok());
-        assert_eq!(Password::new("p".repeat(PASSWORD_MAX + 1)), Err(CjdnsError::PasswordTooLong));
-        assert_eq!(Password::new("p\0q".to_owned()), Err(CjdnsError::PasswordZero));
+        assert_eq!(Password::new("p".repeat(PASSWORD_MAX + 1)), Err(PasswordError::TooLong));
+        assert_eq!(Password::new("p\0q".to_owned()), Err(PasswordError::Zero));
     }
 
     #[test]
@@ -191,8 +191,8 @@ mod tests {
             assert_eq!(Password::read(&file.0).unwrap().as_bytes(), b"secret");
         }
         let long = Written::new("long", &"x".repeat(5000));
-        assert_eq!(Password::read(&long.0), Err(CjdnsError::PasswordFile("it is too long".to_owned())));
-        assert!(matches!(Password::read(Path::new("/nowhere/at/all")), Err(CjdnsError::PasswordFile(_))));
+        assert_eq!(Password::read(&long.0), Err(PasswordError::File("it is too long".to_owned())));
+        assert!(matches!(Password::read(Path::new("/nowhere/at/all")), Err(PasswordError::File(_))));
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
     fn a_file_that_is_not_as_expected_is_not_quoted() {
         let file = Written::new("broken", "{ \"password\": secret }");
         let error = AdminFile::read(&file.0).unwrap_err();
-        assert_eq!(error, CjdnsError::PasswordFile("not as expected in line 1".to_owned()));
+        assert_eq!(error, PasswordError::File("not as expected in line 1".to_owned()));
         let number = Written::new("number", "{\"port\": \"secret\"}");
         assert!(!AdminFile::read(&number.0).unwrap_err().to_string().contains("secret"));
     }

@@ -7,22 +7,29 @@ use crosscast_wire::NetworkReason;
 use crate::bencode::BencodeError;
 use crate::config::PASSWORD_MAX;
 
-/// Why an admin call, a signature or a setting came to nothing.
+/// Why a password cannot be taken. It is a setting that is wrong, whatever the host node thinks; so it is no word about the
+/// network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PasswordError {
+    /// Settings: cjdns cuts longer passwords off before it compares them.
+    #[error("the admin password is longer than {PASSWORD_MAX} bytes, which cjdns cannot check")]
+    TooLong,
+    /// Settings: cjdns reads a password up to its first zero byte.
+    #[error("the admin password contains a zero byte")]
+    Zero,
+    /// Settings: a file with the password cannot be used; the words say why.
+    #[error("the password file cannot be used: {0}")]
+    File(String),
+}
+
+/// Why an admin call or a signature came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CjdnsError {
-    /// Settings: cjdns cuts longer passwords off before it compares them.
-    #[error("the admin password is longer than {PASSWORD_MAX} bytes, which cjdns cannot check")]
-    PasswordTooLong,
-    /// Settings: cjdns reads a password up to its first zero byte.
-    #[error("the admin password contains a zero byte")]
-    PasswordZero,
     /// Settings: what was asked for needs the admin password.
     #[error("this needs the admin password of cjdns, and none is set")]
     NoPassword,
-    /// Settings: a file with the password cannot be used; the words say why.
-    #[error("the password file cannot be used: {0}")]
-    PasswordFile(String),
     /// The caller: only printable ASCII survives cjdns's way of finding the hash in a request.
     #[error("an argument of an admin call is not 1 to 256 bytes of printable ASCII")]
     Argument,
@@ -70,8 +77,8 @@ impl CjdnsError {
     pub const fn reason(&self) -> NetworkReason {
         match self {
             Self::NoAdmin => NetworkReason::NoAdmin,
-            Self::Denied | Self::NoPassword | Self::PasswordFile(_) => NetworkReason::AdminDenied,
-            Self::WrongPassword | Self::PasswordTooLong | Self::PasswordZero => NetworkReason::WrongPassword,
+            Self::Denied | Self::NoPassword => NetworkReason::AdminDenied,
+            Self::WrongPassword => NetworkReason::WrongPassword,
             Self::Bencode(_)
             | Self::Garbled(_)
             | Self::Endless

@@ -21,7 +21,7 @@ use crosscast_transport::{Transport, TransportError};
 
 pub use bencode::BencodeError;
 pub use config::{ADMIN_FILE, AdminFile, CjdnsConfig, DEFAULT_ADMIN, PASSWORD_MAX, Password};
-pub use error::CjdnsError;
+pub use error::{CjdnsError, PasswordError};
 pub use host::CjdnsHost;
 pub use sign::{NodeSignature, SIGNED_MAX, sign};
 

@@ -7,7 +7,7 @@ use crosscast::{
     Attach, Attestation, AttestationDraft, AttestationFields, HostNode, Network, NodeCrypto, NodeId, Transport,
 };
 use crosscast_api::Code;
-use crosscast_cjdns::{AdminFile, CjdnsConfig, CjdnsError, Password, sign};
+use crosscast_cjdns::{AdminFile, CjdnsConfig, CjdnsError, Password, PasswordError, sign};
 
 use super::{Site, refused};
 use crate::attest::{self, Life};
@@ -47,6 +47,7 @@ fn config(site: &Site<'_>, file: Option<&Path>, admin: Option<SocketAddr>) -> Re
         HostNode::Yggdrasil(_) | HostNode::Libp2p(_) => None,
     });
     let set = site.settings.networks.cjdns.password_file.as_ref().map(|path| site.home.dir().join(path));
+    let set = set.as_deref().map(|path| ("network.cjdns.password_file", path));
     let tools = match AdminFile::of_user() {
         Ok(tools) => tools,
         // Nobody asked for it, and attaching needs no password.
@@ -58,10 +59,10 @@ fn config(site: &Site<'_>, file: Option<&Path>, admin: Option<SocketAddr>) -> Re
     let mut config = CjdnsConfig::new(site.identity.node_id());
     let (tools_admin, tools_password) = tools.map_or((None, None), |tools| (tools.admin, tools.password));
     config.admin = admin.or(attached).or(tools_admin).unwrap_or(config.admin);
-    config.password = match file.or(set.as_deref()) {
-        Some(path) => {
-            let password = Password::read(path);
-            Some(password.map_err(|error| refused(path.display(), &error.to_string()))?)
+    config.password = match file.map(|path| ("--password-file", path)).or(set) {
+        Some((key, path)) => {
+            let unusable = |error: PasswordError| refused(format!("{key} ({})", path.display()), &error.to_string());
+            Some(Password::read(path).map_err(unusable)?)
         }
         None => tools_password,
     };
