@@ -246,6 +246,10 @@ codes! {
     PortTaken = "port-taken" 503 NotReachable,
         "Another program has the port on the address where this node should listen.",
         "Free it, or choose another: `port` under `[network.yggdrasil]` or `[network.cjdns]`, or `listen`.";
+    /// The port is forbidden.
+    PortDenied = "port-denied" 503 NotReachable,
+        "The system does not let this node listen on the port on its address there; links are dialled, none is taken.",
+        "Choose one from 1024 on: `port` under `[network.yggdrasil]` or `[network.cjdns]`; or let the system allow it.";
     /// An address of another key.
     AddressNotOwned = "address-not-owned" 403 Denied,
         "Somebody came from, or answers at, an address that is not of the host node's key that they claim.",

@@ -194,6 +194,8 @@ words!(
         HostUnreachable = 9 "host-unreachable",
         /// Another program has the port on the host node's address.
         PortTaken = 10 "port-taken",
+        /// The system does not let this node have the port on the host node's address.
+        PortDenied = 11 "port-denied",
     }
 );
 words!(

@@ -96,6 +96,7 @@ fn every_word_for_what_ails_a_network_is_explained() {
         "version-mismatch",
         "host-unreachable",
         "port-taken",
+        "port-denied",
         "address-not-owned",
         "attestation-foreign",
         "attestation-forged",

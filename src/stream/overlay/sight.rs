@@ -121,16 +121,17 @@ fn report(scheme: Scheme, seen: Option<&Sighting>, own_port: PortState) -> Netwo
         (Some(seen), None, _) | (Some(seen), Some(_), PortState::Waiting | PortState::Listening(_)) => {
             as_it_looks(seen)
         }
-        (Some(seen), Some(address), PortState::Refused(port, refusal)) => match refusal {
+        (Some(_), Some(address), PortState::Refused(port, refusal)) => match refusal {
             Refusal::Taken => {
                 degraded(Some(NetworkReason::PortTaken), format!("another program has port {port} on {address}"))
             }
             Refusal::NoAddress => {
                 degraded(Some(NetworkReason::AddressGone), format!("{address} is not on an interface of this machine"))
             }
-            Refusal::Denied => {
-                degraded(seen.reason, format!("the system does not let this node listen on port {port} of {address}"))
-            }
+            Refusal::Denied => degraded(
+                Some(NetworkReason::PortDenied),
+                format!("the system does not let this node listen on port {port} of {address}"),
+            ),
         },
     };
     NetworkReport { scheme, state, address: address.map(|address| address.to_string()), reason, meets: false, detail }
@@ -170,6 +171,9 @@ mod tests {
         let there = report(scheme, Some(&up()), taken);
         assert_eq!((there.state, there.reason), (NetworkState::Degraded, Some(NetworkReason::PortTaken)));
         assert_eq!(there.detail, "another program has port 7700 on ::1");
+        let denied = report(scheme, Some(&up()), PortState::Refused(80, Refusal::Denied));
+        assert_eq!((denied.state, denied.reason), (NetworkState::Degraded, Some(NetworkReason::PortDenied)));
+        assert_eq!(denied.detail, "the system does not let this node listen on port 80 of ::1");
         let gone =
             Sighting { state: NetworkState::Down, address: None, reason: Some(NetworkReason::AddressGone), ..up() };
         let gone = report(scheme, Some(&gone), taken);
