@@ -79,7 +79,7 @@ pub(crate) enum Verb {
     Completion(CompletionArgs),
     /// Print a manual page, in roff
     Man(ManArgs),
-    /// Run five nodes on this machine and pipe text through a group that spans them
+    /// Run five nodes or more on this machine and pipe text through a group that spans them
     Demo(DemoArgs),
 }
 

@@ -35,7 +35,7 @@ fn help_lists_the_verbs_that_are_built_and_no_other() {
           explain     Explain an error code
           completion  Print a completion script for a shell
           man         Print a manual page, in roff
-          demo        Run five nodes on this machine and pipe text through a group that spans them
+          demo        Run five nodes or more on this machine and pipe text through a group that spans them
           help        Print this message or the help of the given subcommand(s)
 
         Options:

@@ -1,6 +1,6 @@
 //! `crosscast demo`: real nodes, real sockets, and a count of every line at every reader.
 //!
-//! Five child processes in a chain; the first publishes the input, the others read. `input` is what is said, `child` a
+//! Five child processes in a chain, and more where Yggdrasil or cjdns answers on this machine; the first publishes the input, the others read. `input` is what is said, `child` a
 //! node's process, `mesh` the chain and its group, `flow` what goes in and out, `ledger` the books, `show` what a person
 //! sees. It ends well only when every line arrived everywhere, exactly once, in order, and was what it should be.
 
