@@ -4,11 +4,11 @@
 //! the networks that its senders' newest messages have crossed, as the routers on their way tell it. Which nodes lie behind
 //! the first hop is not known here, and the answer says so.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::{Path, State};
 use crosscast::PeerView;
-use crosscast_wire::NodeId;
+use crosscast_wire::{GroupId, NodeId, Rendezvous};
 
 use crate::inspect::node_id;
 use crate::params::Params;
@@ -18,6 +18,9 @@ use crate::{ApiError, Code};
 
 /// Groups that are looked through for one peer. 256: more is a list for a program, which asks group by group.
 const GROUPS: usize = 256;
+
+/// Seconds of a day, by which names of meetings change.
+const DAY_SECS: u64 = 86_400;
 
 /// How long the round trip of a trace may take without a wish of the caller. 5 s: a trace is looked at by a person.
 const MEASURE: Duration = Duration::from_secs(5);
@@ -70,6 +73,7 @@ async fn trace_node(app: &App, node: NodeId, most: Duration) -> Reply {
         links,
         senders: Vec::new(),
         measured_ms: measured.map(|pong| millis(u64::try_from(pong.rtt.as_micros()).unwrap_or(u64::MAX))),
+        rendezvous: None,
     })
 }
 
@@ -84,10 +88,33 @@ async fn trace_group(app: &App, text: &str) -> Reply {
         links: peers.iter().map(TraceLink::of).collect(),
         senders: app.node.group_trails(group).await?.iter().map(TraceSender::of).collect(),
         measured_ms: None,
+        rendezvous: Some(rendezvous(&group, SystemTime::now())),
     })
+}
+
+/// Under which name a group meets on the day of this time.
+fn rendezvous(group: &GroupId, now: SystemTime) -> String {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let name = Rendezvous::of(group, since.as_secs() / DAY_SECS);
+    name.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn not_linked(app: &App, node: &NodeId) -> ApiError {
     let last = app.last_error(node).map(|last| format!("; last: {last}")).unwrap_or_default();
     ApiError::new(Code::NotLinked, format!("no link to {node}{last}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_meets_under_another_name_every_day() {
+        let group = GroupId::new([7; 32]);
+        let at = |secs| rendezvous(&group, SystemTime::UNIX_EPOCH + Duration::from_secs(secs));
+        let of_day = |day| Rendezvous::of(&group, day).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let days: [String; 2] = [of_day(20_000), of_day(20_001)];
+        assert_eq!([at(20_000 * DAY_SECS), at(20_001 * DAY_SECS)], days);
+        assert_eq!(at(20_001 * DAY_SECS - 1), days[0]);
+    }
 }

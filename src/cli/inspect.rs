@@ -187,6 +187,9 @@ pub(crate) async fn trace(client: &Client, args: &TraceArgs, context: &mut Conte
     } else {
         context.note(&format!("round trip just now: {}", rtt(trace.measured_ms)));
     }
+    if let Some(rendezvous) = &trace.rendezvous {
+        context.out.line(&format!("meets elsewhere today as {rendezvous}"))?;
+    }
     Ok(())
 }
 

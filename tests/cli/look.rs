@@ -26,7 +26,7 @@ fn a_trace_names_the_links_and_how_much_of_the_way_is_known() {
     let pair = Pair::new();
     let node = pair.b.ok(&["key", "show"]);
     let to = pair.a.json(&["trace", &node]);
-    assert_eq!(fields(&to), words("target kind extent links senders measured_ms"));
+    assert_eq!(fields(&to), words("target kind extent links senders measured_ms rendezvous"));
     assert_eq!((&to["kind"], &to["extent"], &to["target"]), (&json!("node"), &json!("whole"), &json!(node)));
     assert!(to["measured_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{to}");
     let link = words("node alias network locator direction path reason rtt_ms queued_bytes");
@@ -34,11 +34,19 @@ fn a_trace_names_the_links_and_how_much_of_the_way_is_known() {
     let group = pair.a.json(&["trace", "g"]);
     assert_eq!((&group["kind"], &group["extent"]), (&json!("group"), &json!("first_hop")));
     assert_eq!((&group["target"], &group["links"][0]["node"]), (&json!(pair.group), &json!(node)));
-    assert!(group["measured_ms"].is_null());
+    assert!(group["measured_ms"].is_null() && to["rendezvous"].is_null());
+    let rendezvous = group["rendezvous"].as_str().unwrap();
+    assert!(rendezvous.len() == 64 && rendezvous.bytes().all(|byte| byte.is_ascii_hexdigit()), "{rendezvous}");
+    // A day may have begun meanwhile.
+    assert!(text(&pair.a.call(&["trace", "g"]).stdout).starts_with("meets elsewhere today as "));
     let output = pair.a.call(&["trace", "g"]);
     assert!(text(&output.stderr).contains("first hops"), "{}", text(&output.stderr));
     pair.a.ok(&["group", "create", "alone"]);
     assert_eq!(pair.a.json(&["trace", "alone"])["links"], json!([]));
+    assert!(
+        pair.a.ok(&["trace", "alone"]).starts_with("meets elsewhere today as "),
+        "who has no link may need it most"
+    );
     assert_eq!(pair.a.fails(&["trace", "nobody"]), (1, "unknown_group".to_owned()));
     let own = pair.a.ok(&["key", "show"]);
     assert_eq!(pair.a.fails(&["trace", &own]), (2, "bad_request".to_owned()));

@@ -215,6 +215,9 @@ pub struct TraceView {
 }
 
 /// How the newest message of a sender came here, for a [`TraceView`].
+    /// Under which name a group meets on other networks today (UTC): 64 hexadecimal digits; null for a node.
+    #[serde(default)]
+    pub rendezvous: Option<String>,
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceSender {
     /// Who.
