@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::params::Params;
 use crate::server::{App, Reply, ok};
 use crate::view::{NetworkView, PathView, PeerJson, PongView, StatusView, millis, role_words};
-use crate::{ApiError, Code};
+use crate::{ApiError, Code, shown};
 
 /// How long a ping may take without a wish of the caller. 10 s: longer than any path that is of use.
 const PING_MAX: Duration = Duration::from_secs(10);
@@ -48,6 +48,7 @@ fn networks(app: &App, status: &Status) -> Vec<NetworkView> {
         state: state.to_owned(),
         address,
         reason: reason.map(str::to_owned),
+        detail: None,
     };
     let broken: Vec<Network> = app.node.failed_transports().iter().map(|(scheme, _)| scheme.network()).collect();
     let attached = |network: Network| status.networks.iter().any(|report| report.scheme.network() == network);
@@ -55,7 +56,8 @@ fn networks(app: &App, status: &Status) -> Vec<NetworkView> {
     let reports = status.networks.iter().filter(|report| !broken.contains(&report.scheme.network()));
     let reports = reports.map(|report| {
         let reason = report.reason.map(NetworkReason::word);
-        row(report.scheme.network(), report.state.word(), report.address.clone(), reason)
+        let detail = detail(&report.detail);
+        NetworkView { detail, ..row(report.scheme.network(), report.state.word(), report.address.clone(), reason) }
     });
     let listen = status.listen.iter().filter(|locator| !attached(locator.scheme().network()));
     let up = listen.map(|locator| row(locator.scheme().network(), "up", Some(locator.to_string()), None));
@@ -72,6 +74,16 @@ fn networks(app: &App, status: &Status) -> Vec<NetworkView> {
         }
     }
     rows
+}
+
+/// Longest explanation that is taken from a transport, in bytes: the contract's.
+const DETAIL_MAX: usize = 200;
+
+/// An explanation as it may be shown: host nodes have a say in it. None when there is none.
+fn detail(text: &str) -> Option<String> {
+    let end = text.char_indices().map(|(at, letter)| at.saturating_add(letter.len_utf8()));
+    let end = end.take_while(|end| *end <= DETAIL_MAX).last()?;
+    text.get(..end).map(shown)
 }
 
 /// Resident memory of this process, as the kernel counts it.
@@ -175,5 +187,18 @@ pub(crate) fn dial_words(error: &DialError) -> String {
         DialError::NotAttached => "the network's host node is not attached now".to_owned(),
         // The enum is open; the words for what it gains come with it.
         _ => "the dial failed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explanation_is_bounded_and_obeyed_by_no_terminal() {
+        assert_eq!(detail(""), None);
+        assert_eq!(detail("no \u{1b}[31m socket").as_deref(), Some("no \\u{1b}[31m socket"));
+        let long = detail(&"\u{e9}".repeat(300));
+        assert_eq!(long.map(|text| text.len()), Some(DETAIL_MAX));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crosscast::Locator;
 use crosscast_api::Code;
 use crosscast_api::view::{NetworkView, PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceView};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,11 @@ pub(crate) async fn status(client: &Client, context: &mut Context) -> Result<(),
         vec!["uptime".to_owned(), format!("{} s", status.uptime_s)],
         vec!["roles".to_owned(), status.roles.join(", ")],
     ];
-    rows.extend(status.networks.into_iter().map(|network| vec!["network".to_owned(), about_network(&network)]));
+    for network in &status.networks {
+        let mut lines = about_network(network, &status.listen).into_iter();
+        rows.extend(lines.next().map(|line| vec!["network".to_owned(), line]));
+        rows.extend(lines.map(|line| vec![String::new(), line]));
+    }
     rows.push(vec!["peers".to_owned(), status.peers.to_string()]);
     rows.push(vec!["groups".to_owned(), status.groups.to_string()]);
     rows.push(vec!["memory".to_owned(), format!("{} KiB", status.rss_bytes / 1_024)]);
@@ -41,11 +46,12 @@ pub(crate) async fn status(client: &Client, context: &mut Context) -> Result<(),
     table(&rows).iter().try_for_each(|line| context.out.line(line))
 }
 
-/// A network in a line: where this node is there, and what a code means.
-fn about_network(network: &NetworkView) -> String {
+/// A network in a line: where this node is there, and what a code means. Further places, and what ails it, stand below.
+fn about_network(network: &NetworkView, listen: &[String]) -> Vec<String> {
     let mut line = format!("{} {}", network.network, network.state);
-    match (&network.address, network.state.as_str()) {
-        (Some(address), _) => line = format!("{line} {address}"),
+    let mut places = places(network, listen).into_iter();
+    match (places.next(), network.state.as_str()) {
+        (Some(place), _) => line = format!("{line} {place}"),
         (None, "up") => line.push_str(" (only dials)"),
         (None, _) => {}
     }
@@ -53,7 +59,21 @@ fn about_network(network: &NetworkView) -> String {
         let means = Code::from_word(reason).map_or_else(String::new, |code| format!(": {}", code.means()));
         line = format!("{line} ({reason}{means})");
     }
-    line
+    let detail = network.detail.clone().filter(|_| network.reason.is_some());
+    [line].into_iter().chain(places).chain(detail).collect()
+}
+
+/// Where a node is on a network: where it listens there, else its bare address. A listener of its own has a row of its own.
+fn places(network: &NetworkView, listen: &[String]) -> Vec<String> {
+    let is_there = |place: &&String| {
+        Locator::parse(place.as_str()).is_ok_and(|place| place.scheme().network().word() == network.network)
+    };
+    let there: Vec<String> = match &network.address {
+        Some(address) if listen.contains(address) => Vec::new(),
+        Some(_) => listen.iter().filter(is_there).cloned().collect(),
+        None => Vec::new(),
+    };
+    if there.is_empty() { network.address.iter().cloned().collect() } else { there }
 }
 
 /// What the last reading of the configuration came to.
@@ -111,7 +131,7 @@ fn show_peers(peers: &Peers, context: &mut Context) -> Result<(), Failure> {
         vec![
             peer.node.clone(),
             peer.alias.clone(),
-            peer.network.clone(),
+            networks(&peer.network, &peer.standby),
             peer.direction.clone(),
             peer.path.clone(),
             peer.reason.clone(),
@@ -123,6 +143,11 @@ fn show_peers(peers: &Peers, context: &mut Context) -> Result<(), Failure> {
         ]
     }));
     table(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// The network of the link that leads, and those of links that stand by.
+fn networks(lead: &str, standby: &[String]) -> String {
+    [lead].into_iter().chain(standby.iter().map(String::as_str)).collect::<Vec<_>>().join("+")
 }
 
 /// Prints one peer in detail.
@@ -139,6 +164,7 @@ pub(crate) async fn peer(client: &Client, args: &PeerArgs, context: &mut Context
             ("agent", run.agent),
             ("roles", run.roles.join(", ")),
             ("network", format!("{} {} ({})", run.network, run.path, run.reason)),
+            ("standby", if run.standby.is_empty() { "none".to_owned() } else { run.standby.join(", ") }),
             ("locator", format!("{} {}", run.direction, run.locator)),
             ("up since", run.up_since.to_string()),
             ("round trip", run.rtt_ms.map_or_else(|| "not measured yet".to_owned(), |rtt| format!("{rtt:.3} ms"))),
@@ -161,6 +187,9 @@ pub(crate) async fn trace(client: &Client, args: &TraceArgs, context: &mut Conte
         return context.out.json(&trace);
     }
     let rtt = |rtt: Option<f64>| rtt.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.3} ms"));
+    if let Some(rendezvous) = &trace.rendezvous {
+        context.out.line(&format!("meets elsewhere today as {rendezvous}"))?;
+    }
     if trace.links.is_empty() {
         context.note("nobody who takes part in the group is linked");
         return Ok(());
@@ -187,9 +216,6 @@ pub(crate) async fn trace(client: &Client, args: &TraceArgs, context: &mut Conte
     } else {
         context.note(&format!("round trip just now: {}", rtt(trace.measured_ms)));
     }
-    if let Some(rendezvous) = &trace.rendezvous {
-        context.out.line(&format!("meets elsewhere today as {rendezvous}"))?;
-    }
     Ok(())
 }
 
@@ -202,4 +228,53 @@ pub(crate) async fn ping(client: &Client, args: &PingArgs, context: &mut Context
         return context.out.json(&pong);
     }
     context.out.line(&format!("{}: {:.3} ms, {} ({})", pong.node, pong.rtt_ms, pong.path, pong.reason))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+
+    const LISTEN: [&str; 4] =
+        ["tls://127.0.0.1:7700", "ygg://[200::1]:7701", "libp2p:/ip4/127.0.0.1/tcp/1", "libp2p:/ip4/127.0.0.2/tcp/1"];
+
+    fn lines(network: &str, state: &str, address: Option<&str>, reason: Option<&str>, detail: &str) -> Vec<String> {
+        let detail = (!detail.is_empty()).then(|| detail.to_owned());
+        let view = NetworkView {
+            network: network.to_owned(),
+            state: state.to_owned(),
+            address: address.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+            detail,
+        };
+        about_network(&view, &LISTEN.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_network_is_shown_with_the_places_where_this_node_listens_there() {
+        let tls = lines("tls", "up", Some(LISTEN[0]), None, "");
+        assert_eq!(tls, ["tls up tls://127.0.0.1:7700"]);
+        let yggdrasil = lines("yggdrasil", "up", Some("200::1"), None, "Yggdrasil 0.5");
+        assert_eq!(yggdrasil, ["yggdrasil up ygg://[200::1]:7701"]);
+        let libp2p = lines("libp2p", "up", Some("12D3Koo"), None, "");
+        assert_eq!(libp2p, ["libp2p up libp2p:/ip4/127.0.0.1/tcp/1", "libp2p:/ip4/127.0.0.2/tcp/1"]);
+        assert_eq!(lines("cjdns", "up", Some("fc00::1"), None, ""), ["cjdns up fc00::1"], "it does not listen yet");
+        assert_eq!(lines("tls", "up", None, None, ""), ["tls up (only dials)"]);
+    }
+
+    #[test]
+    fn what_ails_a_network_stands_below_its_code() {
+        let [line, detail] = &lines("yggdrasil", "down", None, Some("admin-denied"), "it is for the group y")[..]
+        else {
+            panic!("two lines");
+        };
+        assert!(line.starts_with("yggdrasil down (admin-denied: "), "{line}");
+        assert_eq!(detail, "it is for the group y");
+    }
+
+    #[test]
+    fn links_that_stand_by_are_named_behind_the_one_that_leads() {
+        assert_eq!(networks("tls", &[]), "tls");
+        assert_eq!(networks("tls", &["yggdrasil".to_owned(), "cjdns".to_owned()]), "tls+yggdrasil+cjdns");
+    }
 }

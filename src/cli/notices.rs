@@ -6,15 +6,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crosscast::{DialError, NetworkReport, NetworkState, Node, Notice, PeerFault};
+use crosscast::{DialError, NetworkReport, NetworkState, Notice, Notices, PeerFault};
 use crosscast_api::shown;
 
 /// How often one kind of refusal is logged at most.
 const REFUSALS: Duration = Duration::from_secs(10);
 
 /// Logs what an operator should know, until the node has stopped.
-pub(crate) async fn tell_notices(node: &Node) {
-    let mut notices = node.notices();
+pub(crate) async fn tell_notices(mut notices: Notices) {
     let mut refusals = Refusals::default();
     while let Some(notice) = notices.next().await {
         tell(&notice, &mut refusals);

@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use crosscast::{Home, Node, Settings};
+use crosscast::{Home, Locator, Node, Notices, Settings};
 use crosscast_api::{About, Access, ApiError, Code, Door, Reloads};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -55,21 +55,22 @@ async fn daemon(
     let mut end = End::new(until_stdin_ends)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| Failure::io("signals", &error))?;
     let door = Door::open(&home.socket(), Access::new(settings.api.group.clone()))?;
-    let node = start(home, &settings, transports).await?;
+    let (node, notices) = start(home, &settings, transports).await?;
     let about = About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         agent: AGENT.to_owned(),
         roles: settings.roles.bits(),
         networks: wings::networks(&settings),
     };
+    let attached: Vec<String> = settings.hosts().map(|host| host.network().to_string()).collect();
     let (stop, stopping) = watch::channel(false);
     let reloads = Reloads::default();
     let server = tokio::spawn(crosscast_api::serve(door, node.clone(), about, reloads.clone(), stopping));
     let mut reloader = Reloader { home: home.clone(), settings, log, reloads };
-    let ready = ready_line(&node).await?;
+    let ready = ready_line(&node, attached).await?;
     eprintln!("{ready}");
     notify::notify("READY=1");
-    let mut notices = std::pin::pin!(tell_notices(&node));
+    let mut notices = std::pin::pin!(tell_notices(notices));
     let cause = loop {
         tokio::select! {
             () = end.wait() => break Ok(()),
@@ -99,7 +100,7 @@ async fn start(
     home: &Home,
     settings: &Settings,
     transports: Vec<Box<dyn crosscast::Transport>>,
-) -> Result<Node, Failure> {
+) -> Result<(Node, Notices), Failure> {
     let mut builder = Node::builder()
         .home(home.dir())
         .name(settings.name.clone())
@@ -117,14 +118,23 @@ async fn start(
     for locator in wings::dialled(settings)? {
         builder = builder.attach(&locator.to_string());
     }
-    Ok(Box::pin(builder.start()).await.map_err(ApiError::from)?)
+    Ok(Box::pin(builder.start_watched()).await.map_err(ApiError::from)?)
 }
 
-async fn ready_line(node: &Node) -> Result<String, Failure> {
+async fn ready_line(node: &Node, attached: Vec<String>) -> Result<String, Failure> {
     let status = node.status().await.map_err(ApiError::from)?;
-    let places: Vec<String> = status.listen.iter().map(ToString::to_string).collect();
-    let places = if places.is_empty() { "only dials".to_owned() } else { format!("listens on {}", places.join(" ")) };
-    Ok(format!("ready: {} {places}", status.node))
+    Ok(ready_words(&status.node.to_string(), &status.listen, attached))
+}
+
+/// Where the node is from now on: what it listens on, and the networks it attaches to, however those stand yet.
+fn ready_words(node: &str, listen: &[Locator], mut attached: Vec<String>) -> String {
+    let places: Vec<String> = listen.iter().map(ToString::to_string).collect();
+    let listens = (!places.is_empty()).then(|| format!("listens on {}", places.join(" ")));
+    attached.dedup();
+    let attaches = (!attached.is_empty()).then(|| format!("attaches to {}", attached.join(" ")));
+    let words: Vec<String> = listens.into_iter().chain(attaches).collect();
+    let words = if words.is_empty() { "only dials".to_owned() } else { words.join(", ") };
+    format!("ready: {node} {words}")
 }
 
 /// What ends the daemon: SIGTERM, SIGINT, or the end of standard input when asked to watch it.
@@ -181,4 +191,23 @@ fn start_log(fixed: Option<&str>) -> Result<LogSwitch, Failure> {
     subscriber.try_init().map_err(|error| Failure::new(Code::Internal, format!("the log: {error}")))?;
     let change = move |filter| handle.reload(filter).map_err(|error| error.to_string());
     Ok(LogSwitch::new(fixed.is_some(), Box::new(change)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn the_ready_line_says_where_the_node_listens_and_what_it_attaches_to() {
+        let tls = Locator::parse("tls://127.0.0.1:7700").unwrap();
+        let words = |listen: &[Locator], attached: &[&str]| {
+            ready_words("n", listen, attached.iter().map(|word| (*word).to_owned()).collect())
+        };
+        assert_eq!(words(&[], &[]), "ready: n only dials");
+        assert_eq!(words(&[], &["yggdrasil", "cjdns"]), "ready: n attaches to yggdrasil cjdns");
+        assert_eq!(words(&[], &["libp2p", "libp2p"]), "ready: n attaches to libp2p");
+        let both = "ready: n listens on tls://127.0.0.1:7700, attaches to yggdrasil";
+        assert_eq!(words(&[tls], &["yggdrasil"]), both);
+    }
 }

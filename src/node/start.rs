@@ -22,7 +22,7 @@ use crate::intake::Intake;
 use crate::keyfile::{Identity, KeyFileError};
 use crate::node::Shared;
 use crate::store_thread::{StoreHand, StoreSource, store_words};
-use crate::watch::{NOTICES_KEPT, OUTCOMES_KEPT};
+use crate::watch::{NOTICES_KEPT, Notices, OUTCOMES_KEPT};
 use crate::{Error, Home, Node, Settings, clock};
 
 /// Why a node did not start.
@@ -239,7 +239,16 @@ impl Builder {
     ///
     /// # Errors
     /// [`StartError`] names what is missing or what failed.
-    pub async fn start(mut self) -> Result<Node, StartError> {
+    pub async fn start(self) -> Result<Node, StartError> {
+        self.start_watched().await.map(|(node, _)| node)
+    }
+
+    /// Starts the node as [`Self::start`] does; beside it, what an operator should know from the first moment on, as far
+    /// back as is kept for a slow onlooker.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_watched(mut self) -> Result<(Node, Notices), StartError> {
         let schemes = self.schemes()?;
         let listen = parse_all(&self.listen, &schemes)?;
         let attach = parse_all(&self.attach, &schemes)?;
@@ -250,10 +259,11 @@ impl Builder {
         let store = self.store_source();
         let (parts, shared) = self.parts(identity, store, schemes).await?;
         let wheel = Arc::clone(&shared.wheel);
-        tokio::spawn(async move { wheel.run(parts).await });
         let node = Node::from_shared(shared);
+        let notices = node.notices();
+        tokio::spawn(async move { wheel.run(parts).await });
         match bring_up(&node, listen, attach).await {
-            Ok(()) => Ok(node),
+            Ok(()) => Ok((node, notices)),
             Err(error) => {
                 node.shutdown().await;
                 Err(error)

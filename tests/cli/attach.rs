@@ -115,11 +115,19 @@ fn the_status_says_of_each_network_how_it_stands_and_why() {
     let home = world.home("a");
     let socket = format!("yggdrasil:{}", world.dir.join("no.sock").display());
     home.ok(&["init", "--listen", "tls://127.0.0.1:0", "--attach", &socket]);
-    let _daemon = home.run();
+    let daemon = home.run();
     let row = eventually(&home, "yggdrasil", |row| row["reason"] == "no-admin");
-    assert_eq!(fields(&row), words("network state address reason"));
+    assert_eq!(fields(&row), words("network state address reason detail"));
     let said = home.ok(&["status"]);
     assert!(said.contains("(no-admin: No admin socket of the host node was found.)"), "{said}");
+    // Which socket it was stands below, and in the log.
+    let missing = format!("{}: there is no such socket", world.dir.join("no.sock").display());
+    assert_eq!(row["detail"], missing);
+    assert!(said.contains(&missing), "{said}");
+    let log = daemon.logs("network down");
+    let line = log.lines().find(|line| line.contains("network down")).unwrap();
+    assert!(line.contains("WARN") && line.contains(&missing), "{line}");
+    assert!(log.contains(", attaches to yggdrasil\n"), "{log}");
     let tls = eventually(&home, "tls", |row| row["state"] == "up");
     assert_eq!(tls["reason"], Value::Null);
 }
@@ -252,15 +260,6 @@ fn a_cjdns_node_that_will_not_sign_is_a_code() {
     assert_eq!(attest(&garbled.address.to_string(), &given).0, 3);
     let missing = world.dir.join("nowhere").display().to_string();
     assert_eq!(attest("127.0.0.1:1", &["--password-file", &missing]), (2, "bad_config".to_owned()));
-    assert!(!home.dir.join("attestations").exists());
-}
-
-/// The row of a network, once it is as wished.
-fn eventually(home: &Home, network: &str, wished: impl Fn(&Value) -> bool) -> Value {
-    let start = Instant::now();
-    loop {
-        let status = home.json(&["status"]);
-        let rows = status["networks"].as_array().unwrap();
     // One that cjdns would cut off is a wrong setting, whichever way it is given; the setting has a name.
     fs::write(&file, "p".repeat(54)).unwrap();
     let said = |args: &[&str]| {
@@ -275,6 +274,15 @@ fn eventually(home: &Home, network: &str, wished: impl Fn(&Value) -> bool) -> Va
     fs::write(&config, set).unwrap();
     let said_of_key = said(&["run"]);
     assert!(said_of_key.contains("error[bad_config]: network.cjdns.password_file ("), "{said_of_key}");
+    assert!(!home.dir.join("attestations").exists());
+}
+
+/// The row of a network, once it is as wished.
+fn eventually(home: &Home, network: &str, wished: impl Fn(&Value) -> bool) -> Value {
+    let start = Instant::now();
+    loop {
+        let status = home.json(&["status"]);
+        let rows = status["networks"].as_array().unwrap();
         let row = rows.iter().find(|row| row["network"] == network).cloned();
         if let Some(row) = row.as_ref().filter(|row| wished(row)) {
             return row.clone();

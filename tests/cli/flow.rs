@@ -9,7 +9,7 @@ fn every_json_object_has_exactly_the_documented_fields() {
     let status = "node name version agent instance uptime_s roles listen networks peers groups rss_bytes rejects \
                   reload";
     assert_eq!(fields(&a.json(&["status"])), words(status));
-    assert_eq!(fields(&a.json(&["status"])["networks"][0]), words("network state address reason"));
+    assert_eq!(fields(&a.json(&["status"])["networks"][0]), words("network state address reason detail"));
     let peer = "node instance alias roles network locator direction path reason rtt_ms rx_bytes tx_bytes rx_rate \
                 tx_rate standby groups mailbox score agent up_since last_error";
     let peers = b.json(&["peers"]);

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -109,8 +110,16 @@ impl Home {
             assert!(read > 0, "the daemon ended: {seen}");
         }
         // The pipe is kept drained, or the daemon would stop at a full one.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Daemon { child }
+        let said = Arc::new(Mutex::new(seen));
+        let all = Arc::clone(&said);
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while log.read_line(&mut line).is_ok_and(|read| read > 0) {
+                all.lock().unwrap().push_str(&line);
+                line.clear();
+            }
+        });
+        Daemon { child, said }
     }
 
     /// A joined pair: this home's daemon listens, the other dials it.
@@ -151,6 +160,7 @@ impl Home {
 /// A running daemon.
 pub(crate) struct Daemon {
     pub(crate) child: Child,
+    said: Arc<Mutex<String>>,
 }
 
 impl Daemon {
@@ -158,6 +168,19 @@ impl Daemon {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// What it has said on standard error, once these words are in it.
+    pub(crate) fn logs(&self, words: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let said = self.said.lock().unwrap().clone();
+            if said.contains(words) {
+                return said;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "no {words:?} in {said}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Asks it to end, and expects that it does so well.

@@ -133,6 +133,9 @@ pub struct NetworkView {
     pub address: Option<String>,
     /// The code for why it is not simply up.
     pub reason: Option<String>,
+    /// More about it for people, at most 200 bytes of it from the transport, with hostile characters escaped.
+    #[serde(default)]
+    pub detail: Option<String>,
 }
 
 /// The node's state: the object of `crosscast status --json`.
@@ -212,12 +215,12 @@ pub struct TraceView {
     pub senders: Vec<TraceSender>,
     /// The round trip to a node, measured just now, in milliseconds; null for a group, or when nothing came back.
     pub measured_ms: Option<f64>,
-}
-
-/// How the newest message of a sender came here, for a [`TraceView`].
     /// Under which name a group meets on other networks today (UTC): 64 hexadecimal digits; null for a node.
     #[serde(default)]
     pub rendezvous: Option<String>,
+}
+
+/// How the newest message of a sender came here, for a [`TraceView`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceSender {
     /// Who.
