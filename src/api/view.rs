@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::base64;
 
 pub use node::{
-    NetworkView, PathView, PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceLink, TraceSender, TraceView, millis,
-    role_words,
+    NetworkView, PathView, PeerDetail, PeerJson, PongView, ReloadView, StatusView, TraceLink, TraceSender, TraceView,
+    millis, role_words,
 };
 
 /// A payload as JSON: one of two fields.

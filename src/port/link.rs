@@ -6,8 +6,7 @@
 
 use bytes::Bytes;
 use crosscast_wire::{
-    Lane, Locator, NetworkReason, NetworkState, NodeId, PathKind, PathReason, PeerFault, RawFrame,
-    Rendezvous, Scheme,
+    Lane, Locator, NetworkReason, NetworkState, NodeId, PathKind, PathReason, PeerFault, RawFrame, Rendezvous, Scheme,
 };
 
 /// Longest channel binding a transport hands up, in bytes.
