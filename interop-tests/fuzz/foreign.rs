@@ -130,11 +130,13 @@ pub fn carrier(data: &[u8]) {
     assert_eq!(payload.message.frame_type, FrameType::MESSAGE);
     let (hop, message) = Hop::split(&message).expect("a hop map that was read is one");
     assert_eq!(hop, Hop::new(0, 0, 0));
+    assert!(payload.message.tail.starts_with(&hop.encode()), "a hop map with another encoding");
+    let named = payload.chain.as_ref().map(|chain| {
+        assert_eq!((chain.frame_type, chain.lane), (FrameType::CHAIN, payload.message.lane));
+        Chain::parse(&body(chain)).expect("a chain that was read is one").hash()
+    });
     if let Ok(message) = Message::parse(message) {
         assert_eq!(message.header().class.lane(), payload.message.lane);
-    }
-    if let Some(chain) = &payload.chain {
-        assert_eq!((chain.frame_type, chain.lane), (FrameType::CHAIN, payload.message.lane));
-        let _ = Chain::parse(&body(chain));
+        assert_eq!(message.header().chain, named);
     }
 }

@@ -69,6 +69,8 @@ pub(super) fn run(site: &Site, size: Size) -> Result<Verdict> {
     liars.hear_of("ready", MEET)?;
     let mut forged = 0;
     until("a forgery comes", MEET, || {
+        // What they change they must have heard before.
+        near.run(&["pub", GROUP, HELLO])?.text()?;
         forged += lie(&mut liars)?;
         Ok(far.rejects(REFUSED)? > before)
     })?;

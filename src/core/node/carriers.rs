@@ -11,7 +11,7 @@ use crosscast_wire::{
 };
 
 use crate::auth::origin::Origin;
-use crate::peer::carrier::Carrier;
+use crate::peer::carrier::{Beside, Carrier};
 use crate::peer::incoming::Arrival;
 use crate::peer::link::{Link, Phase};
 use crate::timer::Timer;
@@ -55,13 +55,9 @@ impl Node {
         let group = carrier.group;
         state.inn.bytes = state.inn.bytes.saturating_add(raw.body_len() as u64);
         if raw.frame_type != FrameType::MESSAGE {
-            // It keeps its place before its message only on the message's lane; elsewhere it goes by control.
-            return match Frame::parse(&RawFrame { lane: Lane::Control, ..raw.clone() }) {
-                Ok(Frame::Chain(chain)) if chain.group() == group => self.on_chain(link, *chain),
-                Ok(_) | Err(_) => self.rejects.count(Reject::OutOfPlace),
-            };
+            return self.on_carried_chain(link, group, raw);
         }
-        let number = carrier.number();
+        let (number, beside) = (carrier.number(), carrier.take_beside());
         let room = state.inn.has_room(raw.lane, raw.body_len());
         let arrival = if room { state.inn.arrive(raw.lane, raw.body_len()).ok() } else { None };
         let Some(arrival) = arrival else {
@@ -69,7 +65,10 @@ impl Node {
             return self.say_judgement(link, number, Judgement::Ignore);
         };
         if let Some(carrier) = self.carrier_mut(link) {
-            carrier.opened(arrival, number);
+            carrier.opened(arrival, number, beside);
+        }
+        if beside == Beside::Other {
+            return self.judge(link, arrival, Reject::NoChain);
         }
         match Frame::parse(raw) {
             Ok(Frame::Message { message, .. }) if message.header().to == Destination::Multicast(group) => {
@@ -83,8 +82,39 @@ impl Node {
         }
     }
 
+    fn on_carried_chain(&mut self, link: LinkId, group: GroupId, raw: &RawFrame) {
+        if raw.frame_type != FrameType::CHAIN {
+            return self.rejects.count(Reject::OutOfPlace);
+        }
+        // It keeps its place before its message only on the message's lane; elsewhere it goes by control.
+        let chain = match Frame::parse(&RawFrame { lane: Lane::Control, ..raw.clone() }) {
+            Ok(Frame::Chain(chain)) if chain.group() == group => Some(chain),
+            Ok(_) | Err(_) => None,
+        };
+        let beside = match chain {
+            None => {
+                self.rejects.count(Reject::OutOfPlace);
+                Beside::Other
+            }
+            Some(chain) => match self.chains.get(&chain.hash()) {
+                Some(known) if known.bytes == chain.encode() => Beside::Sound,
+                Some(_) => Beside::Other,
+                None => {
+                    self.on_chain(link, *chain);
+                    Beside::Unchecked
+                }
+            },
+        };
+        if let Some(carrier) = self.carrier_mut(link) {
+            carrier.came_beside(beside);
+        }
+    }
+
     /// A message that is here already: whether this copy is the same is seen before it is passed on.
     pub(super) fn check_carried_again(&mut self, link: LinkId, arrival: Arrival, message: &Message) {
+        if self.carrier_mut(link).is_some_and(|carrier| carrier.is_unchecked(&arrival)) {
+            return self.judge(link, arrival, Reject::NoChain);
+        }
         let header = message.header();
         let body = message.bytes().slice(..message.header_bytes().len());
         let (key, signature) = (*header.from.as_bytes(), *message.signature());
@@ -188,6 +218,10 @@ impl Node {
         };
         let known = |hash| self.chains.get(hash).map(|known| known.bytes.clone());
         let chain = header.chain.as_ref().and_then(|hash| known(hash).or_else(|| own(hash)));
+        if header.chain.is_some() && chain.is_none() {
+            // It was forgotten meanwhile; whoever else has the message puts it there.
+            return;
+        }
         let Some(state) = self.links.get_mut(&link) else { return };
         let Phase::Carrier(carrier) = &mut state.phase else { return };
         if state.out.queued(lane).saturating_add(message.bytes().len() as u64) > limits::CARRIER_QUEUE_BYTES {

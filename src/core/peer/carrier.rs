@@ -9,13 +9,28 @@ use crosscast_wire::{GroupId, MessageId};
 use crate::peer::incoming::Arrival;
 use crate::{Instant, limits};
 
+/// What is known of the chain that came beside a message. Its hash does not cover its signatures, so that anybody can lay
+/// out a message anew beside a chain of the same name; what is laid out so is not passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// None came, or the very one that is known.
+    #[default]
+    Sound,
+    /// One that nobody has checked yet.
+    Unchecked,
+    /// None that belongs here, or another than the one that is known by this name.
+    Other,
+}
+
 /// One carrier of one group.
 pub(crate) struct Carrier {
     pub(crate) group: GroupId,
     /// MESSAGE frames handed up so far.
     handed: u64,
-    /// Those that are not judged yet, by what they are booked as.
-    open: BTreeMap<Arrival, u64>,
+    /// Those that are not judged yet, by what they are booked as; with whether the chain beside is checked.
+    open: BTreeMap<Arrival, (u64, Beside)>,
+    /// The chain that came last, for the message behind it.
+    beside: Beside,
     /// Messages that came over other links and are put on the carrier when their time comes.
     waiting: BTreeSet<(Instant, MessageId)>,
     due: BTreeMap<MessageId, Instant>,
@@ -25,7 +40,15 @@ pub(crate) struct Carrier {
 
 impl Carrier {
     pub(crate) fn new(group: GroupId) -> Self {
-        Self { group, handed: 0, open: BTreeMap::new(), waiting: BTreeSet::new(), due: BTreeMap::new(), dropped: 0 }
+        Self {
+            group,
+            handed: 0,
+            open: BTreeMap::new(),
+            beside: Beside::Sound,
+            waiting: BTreeSet::new(),
+            due: BTreeMap::new(),
+            dropped: 0,
+        }
     }
 
     /// Numbers a frame that was handed up.
@@ -35,13 +58,28 @@ impl Carrier {
     }
 
     /// Books a frame as waiting for its judgement; credit bounds how many do.
-    pub(crate) fn opened(&mut self, arrival: Arrival, number: u64) {
-        self.open.insert(arrival, number);
+    pub(crate) fn opened(&mut self, arrival: Arrival, number: u64, beside: Beside) {
+        self.open.insert(arrival, (number, beside));
+    }
+
+    /// Notes what came before a message.
+    pub(crate) const fn came_beside(&mut self, beside: Beside) {
+        self.beside = beside;
+    }
+
+    /// What came before the message that comes now.
+    pub(crate) const fn take_beside(&mut self) -> Beside {
+        core::mem::replace(&mut self.beside, Beside::Sound)
+    }
+
+    /// Whether a message that waits for its judgement came beside a chain that nobody has checked.
+    pub(crate) fn is_unchecked(&self, arrival: &Arrival) -> bool {
+        self.open.get(arrival).is_some_and(|(_, beside)| *beside != Beside::Sound)
     }
 
     /// The number of a frame that is judged now.
     pub(crate) fn judged(&mut self, arrival: &Arrival) -> Option<u64> {
-        self.open.remove(arrival)
+        self.open.remove(arrival).map(|(number, _)| number)
     }
 
     /// Lets a message wait; false when too many do.

@@ -5,7 +5,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use crosscast_wire::frame::body_max;
-use crosscast_wire::{FrameType, Header, Hop, Lane, RawFrame, Rendezvous};
+use crosscast_wire::{Chain, FrameType, Header, Hop, Lane, RawFrame, Rendezvous};
 
 /// Longest payload. 60 KiB: what every implementation passes on, less what gossipsub adds.
 pub(crate) const PAYLOAD_MAX: usize = 60 * 1024;
@@ -44,6 +44,9 @@ pub(crate) enum CodecError {
     /// The hop map is not that of a message that has crossed no link.
     #[error("a hop map that is not fresh")]
     Hop,
+    /// The message names a chain and another is beside it, or none; or it names none and one is.
+    #[error("not the chain that the message names")]
+    Chain,
     /// The message's header is none.
     #[error("no message")]
     Header,
@@ -89,14 +92,19 @@ pub(crate) fn decode(data: Vec<u8>) -> Result<Payload, CodecError> {
     if !rest.is_empty() {
         return Err(CodecError::Trailing);
     }
-    let (hop, bytes) = Hop::split(&message.tail).map_err(|_| CodecError::Hop)?;
-    if hop != Hop::new(0, 0, 0) {
+    let fresh = Hop::new(0, 0, 0).encode();
+    let (_, bytes) = Hop::split(&message.tail).map_err(|_| CodecError::Hop)?;
+    if !message.tail.starts_with(&fresh) || bytes.len().saturating_add(fresh.len()) != message.tail.len() {
         return Err(CodecError::Hop);
     }
     let (header, _) = Header::parse_prefix(&bytes).map_err(|_| CodecError::Header)?;
     let lane = header.class.lane();
     if message.lane != lane || chain.as_ref().is_some_and(|chain| chain.lane != lane) {
         return Err(CodecError::Lane);
+    }
+    let named = chain.as_ref().map(|chain| Chain::parse(&chain.tail).map(|chain| chain.hash()));
+    if named.transpose().map_err(|_| CodecError::Chain)? != header.chain {
+        return Err(CodecError::Chain);
     }
     Ok(Payload { chain, message })
 }
@@ -138,10 +146,10 @@ pub(crate) fn is_topic(text: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
-    use crate::carrier::testing::{chain, message};
+    use crate::carrier::testing::{by_right, chain, message};
 
     fn payload() -> Payload {
-        Payload { chain: Some(chain(Lane::Normal)), message: message(1, 100) }
+        Payload { chain: Some(chain(Lane::Normal)), message: by_right(1, 100) }
     }
 
     /// What was laid out, as it is read: a body in one piece.
@@ -151,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_payload_survives_with_and_without_its_chain() {
-        for payload in [payload(), Payload { chain: None, ..payload() }] {
+        for payload in [payload(), Payload { chain: None, message: message(1, 100) }] {
             let data = encode(&payload).unwrap();
             let read = decode(data.clone()).unwrap();
             assert_eq!(
@@ -198,7 +206,7 @@ mod tests {
 
     #[test]
     fn frames_out_of_place_are_refused() {
-        let (chain, message) = (chain(Lane::Normal), message(1, 10));
+        let (chain, message) = (chain(Lane::Normal), by_right(1, 10));
         let laid = |frames: &[&RawFrame]| -> Vec<u8> {
             let one = |frame: &&RawFrame| {
                 let body = whole(frame).tail;
@@ -214,6 +222,17 @@ mod tests {
         assert_eq!(decode(laid(&[&chain])), Err(CodecError::Cut));
         let travelled = RawFrame { head: Hop::new(0, 3, 0).encode().into(), ..message.clone() };
         assert_eq!(decode(laid(&[&travelled])), Err(CodecError::Hop));
+        let plain = self::message(1, 10);
+        // One message has one layout: whoever could make another would have it passed on once more.
+        let mut padded = Hop::new(0, 0, 0).encode();
+        padded[0] += 1;
+        padded.extend([0x18, 0xc8, 0x00]);
+        assert_eq!(Hop::split(&padded.clone().into()).map(|(hop, _)| hop), Ok(Hop::new(0, 0, 0)));
+        let padded = RawFrame { head: padded.into(), ..message.clone() };
+        assert_eq!(decode(laid(&[&padded])), Err(CodecError::Hop));
+        for frames in [&[&message][..], &[&chain, &plain]] {
+            assert_eq!(decode(laid(frames)), Err(CodecError::Chain));
+        }
         let elsewhere = RawFrame { lane: Lane::Bulk, ..message };
         assert_eq!(decode(laid(&[&elsewhere])), Err(CodecError::Lane));
     }

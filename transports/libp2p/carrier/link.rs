@@ -137,7 +137,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
     use crate::carrier::codec::{PAYLOAD_MAX, decode};
-    use crate::carrier::testing::{chain, message};
+    use crate::carrier::testing::{by_right, chain, message};
     use crosscast_port::{LinkId, Report, Request};
     use crosscast_transport::PortDriver;
     use std::sync::Arc;
@@ -183,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_goes_out_behind_its_chain_and_what_is_too_long_does_not() {
         let mut rig = rig().await;
-        rig.send(vec![chain(Lane::Normal), message(1, 10), message(2, PAYLOAD_MAX), message(3, 20)]);
+        rig.send(vec![chain(Lane::Normal), by_right(1, 10), message(2, PAYLOAD_MAX), message(3, 20)]);
         let mut published = Vec::new();
         for _ in 0..2 {
             let Some((NAME, Word::Publish(data))) = rig.words.recv().await else { panic!("no payload") };

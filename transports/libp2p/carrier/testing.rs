@@ -1,13 +1,21 @@
 //! Messages and chains for the tests of the carrier.
 
-use bytes::Bytes;
 use crosscast_wire::{
-    Class, Codec, Destination, Entry, FrameType, GroupId, HeaderDraft, Hop, Instance, Lane, NodeId, Order, RawFrame,
-    RustCrypto, SecretKey, Seq, WallMillis, encode_entries,
+    Capability, CapabilityFields, Chain, ChainHash, Class, Codec, Destination, Entry, FrameType, GroupId, HeaderDraft,
+    Hop, Instance, Lane, NodeId, Order, RawFrame, Rights, RustCrypto, SecretKey, Seq, WallMillis, encode_entries,
 };
 
 /// A MESSAGE frame of class normal with an entry of so many bytes.
 pub(crate) fn message(seq: u64, len: usize) -> RawFrame {
+    naming(None, seq, len)
+}
+
+/// As [`message`], by the right of a chain.
+pub(crate) fn by_right(seq: u64, len: usize) -> RawFrame {
+    naming(Some(capability().hash()), seq, len)
+}
+
+fn naming(chain: Option<ChainHash>, seq: u64, len: usize) -> RawFrame {
     let key = SecretKey::new([7; 32]);
     let draft = HeaderDraft {
         to: Destination::Multicast(GroupId::new([9; 32])),
@@ -19,7 +27,7 @@ pub(crate) fn message(seq: u64, len: usize) -> RawFrame {
         class: Class::Normal,
         order: Order::None,
         deps: Vec::new(),
-        chain: None,
+        chain,
         recipients: Vec::new(),
         codec: Codec::Entries,
         count: 1,
@@ -29,7 +37,25 @@ pub(crate) fn message(seq: u64, len: usize) -> RawFrame {
     Hop::new(0, 0, 0).frame(message.bytes().clone(), Lane::Normal)
 }
 
-/// A CHAIN frame, whose body is nobody's business here.
+/// The CHAIN frame of that right.
 pub(crate) fn chain(lane: Lane) -> RawFrame {
-    RawFrame::new(FrameType::CHAIN, lane, Bytes::from_static(&[0x81; 300]))
+    RawFrame::new(FrameType::CHAIN, lane, capability().encode().into())
+}
+
+fn capability() -> Chain {
+    let root = SecretKey::new([8; 32]);
+    let fields = CapabilityFields {
+        group: GroupId::new(root.public()),
+        subject: NodeId::new(SecretKey::new([7; 32]).public()),
+        rights: Rights::PUBLISH,
+        not_before: WallMillis(1),
+        not_after: WallMillis(9_000),
+        epoch: 0,
+        rate_class: 0,
+        depth_left: 0,
+        issuer: NodeId::new(root.public()),
+        invite: None,
+    };
+    let issued = Capability::issue(fields, &RustCrypto, &root).unwrap();
+    Chain::new(vec![issued]).unwrap()
 }

@@ -120,6 +120,40 @@ fn a_chain_travels_beside_every_message_of_a_closed_group() {
 }
 
 #[test]
+fn a_message_laid_out_anew_beside_another_chain_of_the_same_name_is_not_passed_on() {
+    let mut net = Net::new(3);
+    let group = closed_group(&mut net, 0);
+    net.connect(0, 1);
+    let ticket = invite(&mut net, 0, group, InviteOptions::default());
+    net.join(1, &ticket);
+    let link = net.link_between(1, 0);
+    net.cut(1, link);
+    net.connect(0, 2);
+    let ticket = invite(&mut net, 0, group, InviteOptions::default());
+    net.join(2, &ticket);
+    net.subscribe(2, group, Since::Now);
+    let link = net.link_between(2, 0);
+    net.cut(2, link);
+    let medium = Medium::among(&mut net, &[1, 2], group);
+    net.publish(1, group, "one");
+    let frames: Vec<RawFrame> = medium.take(&mut net, 1).iter().map(received).collect();
+    let [chain, message] = frames.as_slice() else { panic!("{frames:?}") };
+    // The name of a chain does not cover its signatures: a byte of one is another.
+    let mut body = chain.tail.to_vec();
+    *body.last_mut().unwrap() ^= 1;
+    let other = RawFrame::new(FrameType::CHAIN, chain.lane, body.into());
+    let alike = vec![other, message.clone()];
+    medium.hear(&mut net, 2, alike.clone());
+    medium.hear(&mut net, 2, frames.clone());
+    medium.hear(&mut net, 2, alike);
+    medium.hear(&mut net, 2, frames.clone());
+    assert_eq!(net.texts(2), ["one"]);
+    let judged: Vec<Judgement> = judgements(&mut net, 2).into_iter().map(|(_, judgement)| judgement).collect();
+    assert_eq!(judged.iter().filter(|judgement| **judgement == Judgement::Accept).count(), 2, "{judged:?}");
+    assert_eq!(judged[2], Judgement::Ignore);
+}
+
+#[test]
 fn what_came_over_a_link_waits_and_is_not_put_on_the_carrier_when_it_was_heard_there() {
     let (mut net, group) = open_group(3);
     net.connect(0, 1);

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crosscast_exam::transport::Station;
 use crosscast_port::{DownReason, Judgement, LinkId, Report, Request};
 use crosscast_wire::{
-    Class, Codec, Destination, Entry, FrameType, GroupId, HeaderDraft, Hop, Instance, Lane, Message, NodeId, Order,
-    RawFrame, Rendezvous, RustCrypto, Scheme, SecretKey, Seq, WallMillis, encode_entries,
+    Capability, CapabilityFields, Chain, ChainHash, Class, Codec, Destination, Entry, FrameType, GroupId, HeaderDraft,
+    Hop, Instance, Lane, Message, NodeId, Order, RawFrame, Rendezvous, Rights, RustCrypto, Scheme, SecretKey, Seq,
+    WallMillis, encode_entries,
 };
 use futures_util::StreamExt as _;
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity};
@@ -27,6 +28,10 @@ fn topic() -> String {
 
 /// A message of a sender, with so many bytes in it.
 fn message(seq: u64, len: usize) -> Message {
+    naming(None, seq, len)
+}
+
+fn naming(chain: Option<ChainHash>, seq: u64, len: usize) -> Message {
     let key = SecretKey::new([7; 32]);
     let draft = HeaderDraft {
         to: Destination::Multicast(GroupId::new([9; 32])),
@@ -38,13 +43,31 @@ fn message(seq: u64, len: usize) -> Message {
         class: Class::Normal,
         order: Order::None,
         deps: Vec::new(),
-        chain: None,
+        chain,
         recipients: Vec::new(),
         codec: Codec::Entries,
         count: 1,
     };
     let payload = encode_entries(&[Entry::new(vec![b'.'; len].into())]).unwrap();
     draft.sign(&RustCrypto, &key, &payload).unwrap()
+}
+
+/// The right of the sender to publish.
+fn right() -> Chain {
+    let root = SecretKey::new([8; 32]);
+    let fields = CapabilityFields {
+        group: GroupId::new(root.public()),
+        subject: NodeId::new(SecretKey::new([7; 32]).public()),
+        rights: Rights::PUBLISH,
+        not_before: WallMillis(1),
+        not_after: WallMillis(9_000),
+        epoch: 0,
+        rate_class: 0,
+        depth_left: 0,
+        issuer: NodeId::new(root.public()),
+        invite: None,
+    };
+    Chain::new(vec![Capability::issue(fields, &RustCrypto, &root).unwrap()]).unwrap()
 }
 
 fn frame(message: &Message) -> RawFrame {
@@ -132,8 +155,9 @@ async fn pair(js: &mut Js) -> ((Station, LinkId), Reader) {
 async fn a_message_crosses_a_foreign_node_with_its_chain() {
     let Some(mut js) = Js::start(0).await else { return };
     let ((mut a, link), mut b) = pair(&mut js).await;
-    let chain = RawFrame::new(FrameType::CHAIN, Lane::Normal, vec![0x81; 200].into());
-    let sent = message(1, 5_000);
+    let right = right();
+    let chain = RawFrame::new(FrameType::CHAIN, Lane::Normal, right.encode().into());
+    let sent = naming(Some(right.hash()), 1, 5_000);
     a.send(link, vec![chain.clone(), frame(&sent)]).await;
     let seen = js.until(|event| event["ev"] == "message" && event["bytes"].as_u64().unwrap() > 5_000).await;
     assert_eq!(seen["topic"], topic());
