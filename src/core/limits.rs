@@ -43,6 +43,14 @@ pub(crate) const PREKEYS: usize = 1_024;
 pub(crate) const CORRESPONDENTS: usize = 65_536;
 /// Ids remembered per link and group as known by the peer. 1,024: a window's worth of messages under way.
 pub(crate) const KNOWN_IDS: usize = 1_024;
+/// How wide the credit of a lane may become that is used up fast. 4 MiB: 100 MB/s over 40 ms, what gossip over a far or
+/// busy path keeps under way.
+pub(crate) const CREDIT_WIDE: u64 = 4 << 20;
+/// Using up a lane's credit is fast within two round trips, or this many milliseconds. 50: below it the grants themselves
+/// hold a sender up, whom the other side's processors let wait that long.
+pub(crate) const CREDIT_FAST_MS: u64 = 50;
+/// What all links together are granted beyond their first credit. 64 MiB: a core's ten busiest lanes.
+pub(crate) const CREDIT_WIDE_ALL: u64 = 64 << 20;
 /// How long acknowledgements gather in a steady stream, in milliseconds. 10: far below what a sender waits for them, and
 /// a thousand messages a second cost a hundred of them.
 pub(crate) const ACK_MS: u64 = 10;

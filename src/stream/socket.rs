@@ -13,9 +13,19 @@ use tokio::net::TcpStream;
 /// Chunks from this size on are left to the kernel to join: as large as its own buffers.
 const EOR_BELOW: usize = 32 * 1024;
 
+/// Chunks from this size on, with more to come, leave their last bytes to be joined by the next: without that every chunk
+/// ends in a packet of its own that is far from full. So large chunks come on fast links only, which may have many times
+/// as much unsent as a packet holds, so that the rest never waits for itself.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MORE_FROM: usize = 128 * 1024;
+
 /// `MSG_EOR` of Linux's `sys/socket.h`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MSG_EOR: i32 = 0x80;
+
+/// `MSG_MORE` of Linux's `sys/socket.h`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MSG_MORE: i32 = 0x8000;
 
 /// Sets what never changes; a failure costs only latency.
 pub fn prepare(stream: &TcpStream) {
@@ -40,6 +50,8 @@ pub struct Socket<'a> {
     pub stream: &'a TcpStream,
     /// Length of a whole chunk in bytes: small ones are kept apart.
     pub chunk: usize,
+    /// Whether another chunk follows at once.
+    pub more: bool,
 }
 
 impl Write for Socket<'_> {
@@ -48,7 +60,7 @@ impl Write for Socket<'_> {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let flags = flags(self.chunk);
+        let flags = flags(self.chunk, self.more);
         self.stream.try_io(Interest::WRITABLE, || SockRef::from(self.stream).send_vectored_with_flags(slices, flags))
     }
 
@@ -58,11 +70,15 @@ impl Write for Socket<'_> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const fn flags(chunk: usize) -> i32 {
-    if chunk < EOR_BELOW { MSG_EOR } else { 0 }
+const fn flags(chunk: usize, more: bool) -> i32 {
+    match chunk {
+        ..EOR_BELOW => MSG_EOR,
+        MORE_FROM.. if more => MSG_MORE,
+        _ => 0,
+    }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const fn flags(_chunk: usize) -> i32 {
+const fn flags(_chunk: usize, _more: bool) -> i32 {
     0
 }

@@ -146,7 +146,7 @@ impl Outlet {
     /// When the connection is broken.
     pub(crate) fn write_chunk(&mut self) -> io::Result<Written> {
         while self.connection.wants_write() {
-            let mut outlet = Socket { stream: &self.stream, chunk: self.pace.chunk() };
+            let mut outlet = Socket { stream: &self.stream, chunk: self.pace.chunk(), more: false };
             match self.connection.write_tls(&mut outlet) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(bytes) => {
@@ -182,7 +182,7 @@ impl Outlet {
 
     /// Tries to write the alert that rustls has prepared for a peer that broke the rules.
     pub(crate) fn say_why(&mut self) {
-        let mut outlet = Socket { stream: &self.stream, chunk: CHUNK_MAX };
+        let mut outlet = Socket { stream: &self.stream, chunk: CHUNK_MAX, more: false };
         while self.connection.wants_write() {
             if !matches!(self.connection.write_tls(&mut outlet), Ok(1..)) {
                 return;

@@ -162,7 +162,21 @@ impl Node {
         }
     }
 
+    /// Grants lanes more that use up their credit fast, as far as all links together may have more.
+    fn widen_credit(&mut self, link: LinkId) {
+        let now = self.now.mono;
+        let state = self.links.get_mut(&link).filter(|state| state.is_open());
+        let lanes = state.map(|state| state.inn.used_up(now, state.rtt_us)).unwrap_or_default();
+        for lane in lanes {
+            let spent = self.links.values().fold(0, |sum: u64, state| sum.saturating_add(state.inn.widened()));
+            if let Some(state) = self.links.get_mut(&link) {
+                state.inn.widen(lane, limits::CREDIT_WIDE_ALL.saturating_sub(spent));
+            }
+        }
+    }
+
     fn acknowledge(&mut self, link: LinkId) {
+        self.widen_credit(link);
         let Some(state) = self.links.get_mut(&link).filter(|state| state.is_open()) else { return };
         for (lane, total) in state.inn.take_credits() {
             if let Some(frame) = frame::credit(lane, total) {

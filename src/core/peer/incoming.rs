@@ -3,6 +3,9 @@
 //! Data frames are numbered per lane as they arrive. They are dealt with in any order (a duplicate at once, a fresh
 //! message after its commit), but acknowledged cumulatively, so an early answer waits for those before it. The first
 //! acknowledgement after a pause goes at once; in a steady stream they gather, since each costs both sides a wake-up.
+//!
+//! A lane whose whole credit is used up fast is granted twice as much, up to a bound, as flow control windows are tuned
+//! elsewhere (QUIC, yamux): a first credit that suits thousands of quiet links would hold a fast one up.
 
 use std::collections::VecDeque;
 
@@ -42,6 +45,10 @@ struct InLane {
     acked: u64,
     announced_ack: u64,
     open: VecDeque<bool>,
+    /// What may be under way: the first credit, or more.
+    window: u64,
+    /// When the credit that is used up now began to be, and what had been granted then.
+    round: (Option<Instant>, u64),
 }
 
 /// The receiving half of a link.
@@ -61,7 +68,13 @@ pub(crate) struct Incoming {
 impl Incoming {
     /// Starts with the credit that the hello announced for each data lane.
     pub(crate) fn new(credit: u64) -> Self {
-        let lane = || InLane { granted: credit, announced: credit, ..InLane::default() };
+        let lane = || InLane {
+            granted: credit,
+            announced: credit,
+            window: credit,
+            round: (None, credit),
+            ..InLane::default()
+        };
         Self { urgent: lane(), normal: lane(), bulk: lane(), credit, acked_at: None, unsaid: 0, bytes: 0 }
     }
 
@@ -134,6 +147,39 @@ impl Incoming {
             }
         }
         acks
+    }
+
+    /// Lanes whose whole credit was used up within two round trips, or [`limits::CREDIT_FAST_MS`].
+    pub(crate) fn used_up(&mut self, now: Instant, rtt_us: Option<u64>) -> Vec<Lane> {
+        let fast_us = rtt_us.unwrap_or(0).saturating_mul(2).max(limits::CREDIT_FAST_MS.saturating_mul(1_000));
+        let mut lanes = Vec::new();
+        for lane in [Lane::Urgent, Lane::Normal, Lane::Bulk] {
+            let Some(state) = self.lane_mut(lane) else { continue };
+            let (since, before) = state.round;
+            if state.granted.saturating_sub(before) < state.window {
+                continue;
+            }
+            state.round = (Some(now), state.granted);
+            if state.window < limits::CREDIT_WIDE && since.is_some_and(|since| now.micros_since(since) < fast_us) {
+                lanes.push(lane);
+            }
+        }
+        lanes
+    }
+
+    /// Grants a lane twice what it had, within `room` and [`limits::CREDIT_WIDE`].
+    pub(crate) fn widen(&mut self, lane: Lane, room: u64) {
+        let Some(state) = self.lane_mut(lane) else { return };
+        let more = state.window.min(limits::CREDIT_WIDE.saturating_sub(state.window)).min(room);
+        state.window = state.window.saturating_add(more);
+        state.granted = state.granted.saturating_add(more);
+        state.round.1 = state.granted;
+    }
+
+    /// What is granted beyond the first credit.
+    pub(crate) fn widened(&self) -> u64 {
+        let lanes = [&self.urgent, &self.normal, &self.bulk];
+        lanes.iter().fold(0, |sum, lane| sum.saturating_add(lane.window.saturating_sub(self.credit)))
     }
 
     /// What is to be granted now: a lane's total once a quarter of its window is free again, or at once when what the
@@ -210,6 +256,35 @@ mod tests {
         assert!(incoming.take_credits().is_empty());
         incoming.done(second);
         assert_eq!(incoming.take_credits(), [(Lane::Bulk, 5 << 20)]);
+    }
+
+    /// Uses a lane's credit up, in so many milliseconds each time; how much may be under way at last.
+    fn tuned(incoming: &mut Incoming, millis: u64, rtt_us: Option<u64>, room: u64) -> u64 {
+        let part = (1 << 18) - usize::try_from(CHARGE_OVERHEAD).unwrap();
+        let mut now = Instant(9_000_000);
+        for _ in 0..8 {
+            for _ in 0..incoming.normal.window >> 18 {
+                let arrival = incoming.arrive(Lane::Normal, part).unwrap();
+                incoming.done(arrival);
+            }
+            now = now.plus_millis(millis);
+            for lane in incoming.used_up(now, rtt_us) {
+                incoming.widen(lane, room);
+            }
+            incoming.take_credits();
+        }
+        incoming.normal.granted - incoming.normal.charged
+    }
+
+    #[test]
+    fn credit_that_is_used_up_fast_is_doubled_up_to_its_bound() {
+        let base = 1 << 20;
+        let mut fast = Incoming::new(base);
+        assert_eq!(tuned(&mut fast, 20, None, u64::MAX), limits::CREDIT_WIDE);
+        assert_eq!(fast.widened(), limits::CREDIT_WIDE - base);
+        assert_eq!(tuned(&mut Incoming::new(base), 200, None, u64::MAX), base, "a slow link has enough");
+        assert_eq!(tuned(&mut Incoming::new(base), 200, Some(150_000), u64::MAX), limits::CREDIT_WIDE, "a far one not");
+        assert_eq!(tuned(&mut Incoming::new(base), 20, None, 0), base, "others have it all");
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub struct Plain;
 impl Codec for Plain {
     fn seal(&mut self, pieces: &[Bytes], into: &mut Vec<u8>) -> Result<(), NoiseError> {
         // One copy, so that a stream which writes one slice at a time is not handed headers alone.
+        into.reserve(pieces.iter().map(Bytes::len).fold(0, usize::saturating_add));
         pieces.iter().for_each(|piece| into.extend_from_slice(piece));
         Ok(())
     }

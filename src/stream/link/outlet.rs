@@ -19,6 +19,10 @@ use super::Codec;
 use super::pipe::Pipe;
 use crate::pace::Pace;
 
+/// How often in a row there is nothing to make a chunk of before its room is given back. 16: a busy link whose node is a
+/// little slower than its stream would have it anew for every message.
+const CALM: u8 = 16;
+
 /// What is on its way into a stream.
 #[derive(Debug)]
 pub(crate) struct Outlet {
@@ -29,6 +33,8 @@ pub(crate) struct Outlet {
     /// The chunk as the codec made it, and how much of it the stream has taken.
     chunk: Vec<u8>,
     taken: usize,
+    /// How often in a row there was nothing to make a chunk of.
+    calm: u8,
     /// Body bytes of the chunk.
     leaving: PerLane<usize>,
     /// Whether the stream holds bytes that it may not have passed on.
@@ -46,6 +52,7 @@ impl Outlet {
             pieces: Vec::new(),
             chunk: Vec::new(),
             taken: 0,
+            calm: 0,
             leaving: PerLane::default(),
             unflushed: false,
         }
@@ -75,9 +82,13 @@ impl Outlet {
     ) -> Result<bool, DownReason> {
         if self.writer.is_empty() {
             self.pace.idle();
-            // An idle link holds no room for the chunk it may have one day.
-            self.chunk = Vec::new();
+            self.chunk.clear();
             self.taken = 0;
+            self.calm = self.calm.saturating_add(1);
+            if self.calm > CALM {
+                // An idle link holds no room for the chunk it may have one day.
+                self.chunk = Vec::new();
+            }
             return Ok(false);
         }
         // Only now, with room in the stream, is it decided what goes next.
@@ -105,12 +116,12 @@ impl Outlet {
         seal: impl FnOnce(&mut Vec<u8>) -> Result<(), NoiseError>,
     ) -> Result<(), DownReason> {
         self.chunk.clear();
-        self.taken = 0;
+        (self.taken, self.calm) = (0, 0);
         if let Err(error) = seal(&mut self.chunk) {
             debug!(%error, "nothing more can be sent");
             return Err(DownReason::Broken);
         }
-        pipe.begin_chunk(self.chunk.len());
+        pipe.begin_chunk(self.chunk.len(), !self.writer.is_empty());
         Ok(())
     }
 

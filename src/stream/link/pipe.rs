@@ -18,8 +18,8 @@ pub(crate) trait Pipe: AsyncRead + AsyncWrite + Unpin + Send {
     /// Bounds what waits in the stream for its first transmission, where it can.
     fn bound_unsent(&mut self, bytes: usize);
 
-    /// Says how long the chunk is whose bytes are written next.
-    fn begin_chunk(&mut self, bytes: usize);
+    /// Says how long the chunk is whose bytes are written next, and whether another follows at once.
+    fn begin_chunk(&mut self, bytes: usize, more: bool);
 }
 
 /// Any stream: it says that it is full by not taking bytes.
@@ -33,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Pipe for AnyStream<S> {
 
     fn bound_unsent(&mut self, _bytes: usize) {}
 
-    fn begin_chunk(&mut self, _bytes: usize) {}
+    fn begin_chunk(&mut self, _bytes: usize, _more: bool) {}
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for AnyStream<S> {
@@ -61,12 +61,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for AnyStream<S> {
 pub(crate) struct Tcp {
     stream: TcpStream,
     chunk: usize,
+    more: bool,
 }
 
 impl Tcp {
     pub(crate) fn new(stream: TcpStream) -> Self {
         prepare(&stream);
-        Self { stream, chunk: CHUNK_MAX }
+        Self { stream, chunk: CHUNK_MAX, more: false }
     }
 }
 
@@ -79,8 +80,8 @@ impl Pipe for Tcp {
         bound_unsent(&self.stream, bytes);
     }
 
-    fn begin_chunk(&mut self, bytes: usize) {
-        self.chunk = bytes;
+    fn begin_chunk(&mut self, bytes: usize, more: bool) {
+        (self.chunk, self.more) = (bytes, more);
     }
 }
 
@@ -92,7 +93,7 @@ impl AsyncRead for Tcp {
 
 impl AsyncWrite for Tcp {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut socket = Socket { stream: &self.stream, chunk: self.chunk };
+        let mut socket = Socket { stream: &self.stream, chunk: self.chunk, more: self.more };
         loop {
             match socket.write(bytes) {
                 // Registers for the moment when there is room again; it may have come meanwhile.

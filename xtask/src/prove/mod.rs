@@ -6,6 +6,7 @@
 //! place of the older line of the same id. What was measured on changes that were not committed says so in its commit.
 
 mod first_message;
+mod networks;
 mod rights_speed;
 
 use std::fs;
@@ -43,7 +44,8 @@ macro_rules! live {
 }
 pub(crate) use live;
 
-const PROOFS: &[(&str, &[Bar])] = &[("first-message", first_message::BARS), ("rights-speed", rights_speed::BARS)];
+const PROOFS: &[(&str, &[Bar])] =
+    &[("first-message", first_message::BARS), ("rights-speed", rights_speed::BARS), ("networks", networks::BARS)];
 
 /// Measures a proof's bars, or the one asked for; true when all pass.
 pub(crate) fn main(name: Option<&str>, only: Option<&str>) -> Result<bool> {
