@@ -105,9 +105,19 @@ pub(crate) fn whole_graph(root: &Path) -> Result<Vec<Package>> {
             open.extend(edges.get(id).into_iter().flatten());
         }
     }
+    // The metadata also has what weak features (`name?/feature`) would turn on; the tree has what is built.
+    let mut tree = run::cargo();
+    tree.args(["tree", "--workspace", "--locked", "--target", "all", "--edges", "normal,build,dev"]).current_dir(root);
+    tree.args(["--prefix", "none", "--format", "{p}"]);
+    let tree = run::output(&mut tree)?;
+    let built: BTreeSet<(&str, &str)> = tree
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(name, rest)| Some((name, rest.split(' ').next()?.trim_start_matches('v'))))
+        .collect();
     let mut packages = Vec::new();
     for entry in list(&value, "packages")? {
-        if reached.contains(text(entry, "id")?) {
+        if reached.contains(text(entry, "id")?) && built.contains(&(text(entry, "name")?, text(entry, "version")?)) {
             packages.push(package(entry)?);
         }
     }

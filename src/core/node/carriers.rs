@@ -124,8 +124,11 @@ impl Node {
     }
 
     pub(super) fn on_carried_checked(&mut self, link: LinkId, arrival: Arrival, verdict: Verdict) {
-        let judgement = if verdict == Verdict::Good { Judgement::Accept } else { Judgement::Reject };
-        self.settle_carried(link, arrival, judgement);
+        match verdict {
+            Verdict::Good => self.settle_carried(link, arrival, Judgement::Accept),
+            Verdict::BadSignature => self.judge(link, arrival, Reject::BadSignature),
+            Verdict::BadPayload => self.judge(link, arrival, Reject::BadPayload),
+        }
     }
 
     /// Whether a link is a carrier.
