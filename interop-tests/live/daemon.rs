@@ -193,7 +193,8 @@ impl Daemon {
             bail!("{} did not become ready:\n{}", self.name, self.log_tail(20))
         };
         self.ready_in = at.duration_since(start);
-        let listens = line.split(' ').find(|word| word.starts_with("tls://")).map(str::to_owned);
+        let mut words = line.split(' ').map(|word| word.trim_end_matches(','));
+        let listens = words.find(|word| word.starts_with("tls://")).map(str::to_owned);
         if self.listens.is_some() {
             ensure!(self.listens == listens, "{} listens on {listens:?} instead of {:?}", self.name, self.listens);
         } else if listens.is_some() {
