@@ -19,15 +19,15 @@ mod reject;
 mod route;
 mod time;
 mod timer;
+mod view;
 
 pub use command::{Command, InviteOptions, ReaderId, Revoked, Since, Source, Tuning};
 pub use config::{Config, Sizes, Times};
-pub use event::{
-    Delivery, Event, GroupView, Notice, Outcome, PeerView, Refusal, Reply, ServiceView, Status, TrailView,
-};
+pub use event::{Delivery, Event, Notice, Outcome, Refusal, Reply};
 pub use input::{CommandId, Input, Verdict};
 pub use node::Node;
 pub use output::{Output, SignJob, SignKey, SignatureCheck, VerifyJob};
 pub use reject::{Blame, Reject};
 pub use time::{Instant, Now};
 pub use timer::Reason;
+pub use view::{GroupView, PeerView, ServiceView, Status, TrailView};

@@ -1,16 +1,16 @@
 //! Sealing and opening a payload whose layout `crosscast-wire` knows.
 //!
 //! The associated data is the message's header without payload length and hash, as `crosscast-wire` cuts it. A payload
-//! is encrypted in the buffer that it travels in. What lies under a seal is read by `Payload::of_plaintext`.
+//! is encrypted in the buffer that it travels in, where it lies already when it comes with headroom. What lies under a seal is read by `Payload::of_plaintext`.
 
 use bytes::Bytes;
 use crosscast_wire::limits::NONCE_LEN;
-use crosscast_wire::{Codec, Crypto, PayloadError, Sealed, SealedDraft, Suite};
+use crosscast_wire::{Codec, Crypto, Headroom, PayloadError, Sealed, SealedDraft, Suite};
 
 use crate::suite::expand;
 use crate::{MessageKey, SealError};
 
-/// What to seal, and how.
+/// How to seal.
 #[derive(Clone, Copy, Debug)]
 pub struct Sealing<'a> {
     /// The sender's choice of suite.
@@ -21,22 +21,24 @@ pub struct Sealing<'a> {
     pub nonce: &'a [u8; NONCE_LEN],
     /// The header without payload length and hash.
     pub aad: &'a [u8],
-    /// Layout of `inner`; never [`Codec::Sealed`].
+    /// Layout of the payload in the clear; never [`Codec::Sealed`].
     pub codec: Codec,
-    /// The payload in the clear.
-    pub inner: &'a [u8],
     /// Whether the length is rounded; for every class but bulk.
     pub pad: bool,
     /// One wrapped content key for each explicit recipient, in their order; empty for a group.
     pub wraps: &'a [Vec<u8>],
 }
 
-/// Seals a payload and returns it as it travels.
+/// Seals a payload and returns it as it travels, its headroom still before it.
 ///
 /// # Errors
 /// [`SealError::Payload`] when the result is not a legal payload.
-pub fn seal_payload(crypto: &dyn Crypto, sealing: &Sealing<'_>) -> Result<Vec<u8>, SealError> {
-    let Sealing { suite, key, nonce, aad, codec, inner, pad, wraps } = *sealing;
+pub fn seal_payload(
+    crypto: &dyn Crypto,
+    sealing: &Sealing<'_>,
+    inner: impl Into<Headroom>,
+) -> Result<Headroom, SealError> {
+    let Sealing { suite, key, nonce, aad, codec, pad, wraps } = *sealing;
     let mut draft = SealedDraft::new(suite, &key.id(), nonce, !wraps.is_empty(), (codec, inner), pad)?;
     let with = expand(suite, key.secret(), nonce);
     if !crypto.seal_in_place(with.aead, &with.key, &with.nonce, aad, &mut draft.buffer, draft.from) {

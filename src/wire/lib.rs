@@ -83,9 +83,9 @@ pub use join_request::{InviteProof, JoinRequest, JoinRequestError, JoinRequestFi
 pub use locate::{Locate, LocateError, LocateFields};
 pub use locator::{Locator, LocatorError};
 pub use message::{
-    Destination, Entries, EntriesIter, Entry, EntryMeta, Header, HeaderDraft, MESSAGE_VERSION, Manifest, Message,
-    MessageError, Payload, PayloadError, Plaintext, Sealed, SealedDraft, Suite, UnsignedHeader, assemble,
-    encode_entries, padded_len,
+    Destination, Entries, EntriesIter, Entry, EntryMeta, Header, HeaderDraft, Headroom, MESSAGE_VERSION, Manifest,
+    Message, MessageError, Payload, PayloadError, Plaintext, Sealed, SealedDraft, Suite, UnsignedHeader, assemble,
+    assemble_in_place, encode_entries, padded_len,
 };
 pub use peer_record::{PeerRecord, PeerRecordError, PeerRecordFields};
 pub use raw_frame::{FrameType, RawFrame};

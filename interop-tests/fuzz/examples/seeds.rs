@@ -90,11 +90,11 @@ fn entries() -> impl Iterator<Item = (&'static str, u8, Vec<u8>)> {
 fn sealed(suite: Suite, wraps: usize) -> (Vec<u8>, Vec<u8>) {
     let inner = encode_entries(&[Entry::new(Bytes::from_static(b"hello"))]).expect("legal");
     let key_id = ContentKeyId::new([8; 8]);
-    let draft = SealedDraft::new(suite, &key_id, &[3; 24], wraps > 0, (Codec::Entries, &inner), true);
+    let draft = SealedDraft::new(suite, &key_id, &[3; 24], wraps > 0, (Codec::Entries, &inner[..]), true);
     let mut draft = draft.expect("legal");
     let plain = draft.buffer[draft.from..].to_vec();
     draft.buffer.extend_from_slice(&[0xaa; 16]);
-    (draft.finish(&vec![[5; 96]; wraps]).expect("legal"), plain)
+    (draft.finish(&vec![[5; 96]; wraps]).expect("legal").as_slice().to_vec(), plain)
 }
 
 fn messages() -> impl Iterator<Item = (&'static str, &'static str, Vec<u8>)> {

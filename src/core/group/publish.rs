@@ -129,9 +129,13 @@ impl Publisher {
         Some(batch)
     }
 
-    /// The number of the next message.
-    pub(crate) fn next_seq(&mut self) -> Seq {
-        self.last_seq = self.last_seq.saturating_add(1);
-        Seq(self.last_seq)
+    /// The number of the next message, which is its own once it is [taken](Self::take_seq).
+    pub(crate) const fn next_seq(&self) -> Seq {
+        Seq(self.last_seq.saturating_add(1))
+    }
+
+    /// Takes the next number for a message.
+    pub(crate) const fn take_seq(&mut self) {
+        self.last_seq = self.next_seq().0;
     }
 }

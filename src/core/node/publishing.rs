@@ -4,8 +4,8 @@ use bytes::Bytes;
 use crosscast_seal::{ContentKey, Sealing, Suite, seal_payload};
 use crosscast_wire::limits::LIFE_MAX_MS;
 use crosscast_wire::{
-    Chain, Class, Codec, Destination, Domain, Entry, GroupId, HeaderDraft, Instance, Message, MessageId, NodeId, Order,
-    PayloadHash, Policy, RefuseCode, Seq, Signature, State, Trail, WallMillis, assemble, encode_entries,
+    Chain, Class, Codec, Destination, Domain, Entry, GroupId, HeaderDraft, Headroom, Instance, Message, MessageId,
+    NodeId, Order, PayloadHash, Policy, RefuseCode, Seq, Signature, State, Trail, WallMillis, assemble_in_place,
 };
 
 use crate::group::Group;
@@ -20,7 +20,7 @@ use super::entry_keys::keyed;
 /// A message that waits for its signature.
 pub(super) struct Unsigned {
     pub(super) header: Bytes,
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Headroom,
     pub(super) to: Destination,
     pub(super) id: MessageId,
 }
@@ -110,7 +110,7 @@ impl Node {
         }
     }
 
-    /// Lays out, seals and heads a message; its number is taken.
+    /// Lays out, seals and heads a message; its number is taken when nothing can fail any more.
     fn build(&mut self, id: GroupId, batch: Batch) -> Result<(Unsigned, SignKey, WallMillis), Refusal> {
         let now = self.now.wall;
         let nonce = self.keys.bytes();
@@ -120,7 +120,6 @@ impl Node {
         let group = self.groups.get_mut(&id).ok_or(Refusal::UnknownGroup)?;
         let from = group.publishes_as(self.config.node, now).ok_or(Refusal::NotAllowed)?;
         let closed = group.policy(now) == Policy::Capability && from == self.config.node;
-        let inner = encode_entries(&batch.entries).map_err(|_| Refusal::TooLarge)?;
         let sealed = group.is_sealed();
         let draft = HeaderDraft {
             to: Destination::Multicast(id),
@@ -137,6 +136,8 @@ impl Node {
             codec: if sealed { Codec::Sealed } else { Codec::Entries },
             count: u16::try_from(batch.entries.len()).map_err(|_| Refusal::TooLarge)?,
         };
+        let aad = draft.aad();
+        let inner = draft.lay_out(&aad, &batch.entries).map_err(|_| Refusal::TooLarge)?;
         let payload = if sealed {
             let content = content.ok_or(Refusal::NoKey)?;
             let key = content.for_sender(id.as_bytes(), &from, self.config.instance);
@@ -144,17 +145,18 @@ impl Node {
                 suite: Suite::preferred(crypto.as_ref()),
                 key: &key,
                 nonce: &nonce,
-                aad: &draft.aad(),
+                aad: &aad,
                 codec: Codec::Entries,
-                inner: &inner,
                 pad: batch.class != Class::Bulk,
                 wraps: &[],
             };
-            seal_payload(crypto.as_ref(), &sealing).map_err(|_| Refusal::TooLarge)?
+            seal_payload(crypto.as_ref(), &sealing, inner).map_err(|_| Refusal::TooLarge)?
         } else {
             inner
         };
-        let header = draft.finish(payload.len(), &PayloadHash::of_payload(&payload)).map_err(|_| Refusal::TooLarge)?;
+        let hash = PayloadHash::of_payload(payload.as_slice());
+        let header = draft.finish(payload.len(), &hash).map_err(|_| Refusal::TooLarge)?;
+        group.publisher.take_seq();
         group.publisher.signing = true;
         group.publisher.unacked_bytes = group.publisher.unacked_bytes.saturating_add(payload.len() as u64);
         let key = self.sign_key(id, from);
@@ -178,7 +180,7 @@ impl Node {
 
     pub(super) fn on_message_signed(&mut self, unsigned: Unsigned, signature: &Signature) {
         let Unsigned { header, payload, to, id } = unsigned;
-        let Ok(message) = Message::parse(assemble(&header, signature, &[&payload])) else { return };
+        let Ok(message) = Message::parse(assemble_in_place(&header, signature, payload)) else { return };
         let class = message.header().class;
         match to {
             Destination::Multicast(group_id) => {

@@ -7,7 +7,7 @@ use crosscast_port::{Space, Write};
 use crosscast_wire::{NodeId, SecretKey};
 
 use crate::auth::replay::Windows;
-use crate::event::ServiceView;
+use crate::view::ServiceView;
 use crate::{CommandId, Node, Refusal, Reply, SignKey, limits};
 
 use super::commit::After;

@@ -13,7 +13,7 @@ use crosscast_seal::{
 use crosscast_wire::limits::{ENTRY_MAX, LIFE_MAX_MS};
 use crosscast_wire::{
     Class, Codec, Destination, Domain, Entry, Header, HeaderDraft, Hop, Message, MessageId, NodeId, Order, PayloadHash,
-    RefuseCode, Sealed, State, Trail, WallMillis, encode_entries,
+    RefuseCode, Sealed, State, Trail, WallMillis,
 };
 
 use crate::group::log::Tag;
@@ -115,7 +115,6 @@ impl Node {
     /// of a list; those that are left are returned.
     pub(super) fn seal_letter(&mut self, letter: Draft) -> Result<(Unsigned, WallMillis, Vec<NodeId>), Refusal> {
         let Draft { from, to, recipients, list, entry, life_ms } = letter;
-        let inner = encode_entries(&[entry]).map_err(|_| Refusal::TooLarge)?;
         let (now, instance) = (self.now.wall, self.config.instance);
         let content = ContentKey::new(self.keys.bytes());
         let (mut nodes, mut wraps) = (Vec::new(), Vec::new());
@@ -144,19 +143,20 @@ impl Node {
             codec: Codec::Sealed,
             count: 1,
         };
-        let crypto = self.config.crypto.clone();
+        let (crypto, aad) = (self.config.crypto.clone(), draft.aad());
+        let inner = draft.lay_out(&aad, &[entry]).map_err(|_| Refusal::TooLarge)?;
         let sealing = Sealing {
             suite: Suite::preferred(crypto.as_ref()),
             key: &content.for_sender(to.as_bytes(), &from, instance),
             nonce: &self.keys.bytes(),
-            aad: &draft.aad(),
+            aad: &aad,
             codec: Codec::Entries,
-            inner: &inner,
             pad: true,
             wraps: &wraps,
         };
-        let payload = seal_payload(crypto.as_ref(), &sealing).map_err(|_| Refusal::TooLarge)?;
-        let header = draft.finish(payload.len(), &PayloadHash::of_payload(&payload)).map_err(|_| Refusal::TooLarge)?;
+        let payload = seal_payload(crypto.as_ref(), &sealing, inner).map_err(|_| Refusal::TooLarge)?;
+        let hash = PayloadHash::of_payload(payload.as_slice());
+        let header = draft.finish(payload.len(), &hash).map_err(|_| Refusal::TooLarge)?;
         Ok((Unsigned { header: header.bytes.into(), payload, to: draft.to, id: header.id }, draft.expires, nodes))
     }
 

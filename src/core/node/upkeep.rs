@@ -7,8 +7,8 @@ use crosscast_port::{Space, Write};
 use crosscast_wire::{GroupId, Locator};
 
 use crate::command::Tuning;
-use crate::event::TrailView;
 use crate::group::log::Tag;
+use crate::view::TrailView;
 use crate::{CommandId, Node, Refusal, Reply, limits};
 
 use super::commit::After;

@@ -2,8 +2,8 @@
 
 use crosscast_port::LinkId;
 
-use crate::event::{GroupView, PeerView, Status};
 use crate::group::Group;
+use crate::view::{GroupView, PeerView, Status};
 use crate::{CommandId, Node, Reply};
 
 impl Node {

@@ -5,8 +5,9 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use super::Message;
-use super::header::{Destination, MESSAGE_VERSION, MessageError, check_times};
+use super::header::{Destination, MESSAGE_VERSION, MessageError, check_times, wrap_count};
+use super::payload::{SEAL_HEAD_MAX, encode_entries_into, entries_len_max, sealed_len_max};
+use super::{Entry, Headroom, Message, PayloadError};
 use crate::cbor::Writer;
 use crate::limits::{DEPS_MAX, ENTRIES_MAX, HEADER_MAX, PAYLOAD_MAX, RECIPIENTS_MAX, SIGNATURE_LEN};
 use crate::{
@@ -19,6 +20,9 @@ const FIXED_KEYS: usize = 14;
 
 /// Bytes that the keys of every header take at most: three 32-byte strings, six long numbers, the rest short.
 const FIXED_LEN: usize = 192;
+
+/// Bytes of a header that are not its associated data, at most: the head of the map, payload length and hash.
+const NOT_AAD: usize = 1 + 6 + 35;
 
 /// What the sender decides about a message before its payload is laid out; the fields are those of [`super::Header`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +71,23 @@ impl HeaderDraft {
         let mut writer = Writer::with_capacity(self.len_max());
         self.write_content(&mut writer);
         writer.into_bytes()
+    }
+
+    /// Lays entries out as the payload, or as what its seal is to hold, with room before and behind them for all else of
+    /// the message whose associated data is `aad`: see [`assemble_in_place`].
+    ///
+    /// # Errors
+    /// As [`super::encode_entries`].
+    pub fn lay_out(&self, aad: &[u8], entries: &[Entry]) -> Result<Headroom, PayloadError> {
+        let header = aad.len().saturating_add(NOT_AAD).saturating_add(SIGNATURE_LEN);
+        let len = entries_len_max(entries);
+        let (before, len) = if self.codec == Codec::Sealed {
+            let sealed = sealed_len_max(len, self.class != Class::Bulk, wrap_count(&self.to, &self.recipients));
+            (header.saturating_add(SEAL_HEAD_MAX), sealed)
+        } else {
+            (header, len)
+        };
+        encode_entries_into(entries, Headroom::with_capacity(before, len))
     }
 
     /// Completes the header with the length and the hash of the payload.
@@ -157,6 +178,14 @@ pub fn assemble(header: &[u8], signature: &Signature, payload: &[&[u8]]) -> Byte
         bytes.put_slice(piece);
     }
     bytes.freeze()
+}
+
+/// Puts signature and header before a payload, into the room that [`HeaderDraft::lay_out`] left.
+#[must_use]
+pub fn assemble_in_place(header: &[u8], signature: &Signature, mut payload: Headroom) -> Bytes {
+    payload.prepend(signature);
+    payload.prepend(header);
+    payload.into()
 }
 
 fn write_ids<T: AsRef<[u8]>>(writer: &mut Writer, key: u64, ids: &[T]) {

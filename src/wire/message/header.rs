@@ -177,10 +177,7 @@ impl Header {
     /// How many wrapped keys a sealed payload under this header carries.
     #[must_use]
     pub fn wrap_count(&self) -> usize {
-        match self.to {
-            Destination::Unicast(_) if self.recipients.is_empty() => 1,
-            Destination::Unicast(_) | Destination::Multicast(_) => self.recipients.len(),
-        }
+        wrap_count(&self.to, &self.recipients)
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<(Self, Layout), MessageError> {
@@ -254,6 +251,14 @@ impl Header {
             payload_hash: PayloadHash::new(*payload_hash),
         };
         Ok((header, Layout { content, cut, resume, end }))
+    }
+}
+
+/// How many wrapped keys a sealed payload to these carries.
+pub(super) const fn wrap_count(to: &Destination, recipients: &[NodeId]) -> usize {
+    match to {
+        Destination::Unicast(_) if recipients.is_empty() => 1,
+        Destination::Unicast(_) | Destination::Multicast(_) => recipients.len(),
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod draft;
 mod header;
+mod headroom;
 mod payload;
 
 use bytes::Bytes;
 
-pub use draft::{HeaderDraft, UnsignedHeader, assemble};
+pub use draft::{HeaderDraft, UnsignedHeader, assemble, assemble_in_place};
 pub use header::{Destination, Header, MESSAGE_VERSION, MessageError};
+pub use headroom::Headroom;
 pub use payload::{
     Entries, EntriesIter, Entry, EntryMeta, Manifest, Payload, PayloadError, Plaintext, Sealed, SealedDraft, Suite,
     encode_entries, padded_len,

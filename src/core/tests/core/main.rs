@@ -18,9 +18,9 @@ mod unicast;
 
 use bytes::Bytes;
 use common::Net;
-use crosscast_core::{Command, Input, Notice, Reply, Since, Source};
+use crosscast_core::{Command, Input, Notice, Refusal, Reply, Since, Source};
 use crosscast_port::{LinkId, Report};
-use crosscast_wire::{FrameType, Lane, RawFrame, SecretKey, State};
+use crosscast_wire::{Class, Entry, FrameType, Lane, RawFrame, SecretKey, State};
 
 fn chain(count: usize) -> (Net, crosscast_wire::GroupId) {
     let mut net = Net::new(count);
@@ -182,8 +182,8 @@ fn unicast_waits_for_a_peer_that_is_briefly_away() {
 fn what_nobody_takes_is_reported_as_expired() {
     let mut net = Net::new(1);
     let (group, _) = net.create_group(0);
-    let entries = vec![crosscast_wire::Entry::new(Bytes::from_static(b"x"))];
-    net.command(0, Command::Publish { group, entries, class: crosscast_wire::Class::Normal, life_ms: Some(500) });
+    let entries = vec![Entry::new(Bytes::from_static(b"x"))];
+    net.command(0, Command::Publish { group, entries, class: Class::Normal, life_ms: Some(500) });
     net.pass(1_000);
     assert_eq!(net.hosts[0].outcomes[0].state, State::Expired);
 }
@@ -297,12 +297,25 @@ fn a_publisher_whose_store_is_full_is_told_so() {
     let (mut net, group) = chain(2);
     net.hosts[0].store.full = true;
     net.publish(0, group, "accepted before the store was asked");
-    let entries = vec![crosscast_wire::Entry::new(Bytes::from_static(b"x"))];
-    let publish = Command::Publish { group, entries, class: crosscast_wire::Class::Normal, life_ms: None };
+    let entries = vec![Entry::new(Bytes::from_static(b"x"))];
+    let publish = Command::Publish { group, entries, class: Class::Normal, life_ms: None };
     let reply = net.command(0, publish);
-    assert!(matches!(reply, Some(Reply::Refused(crosscast_core::Refusal::Store))), "{reply:?}");
+    assert!(matches!(reply, Some(Reply::Refused(Refusal::Store))), "{reply:?}");
     net.hosts[0].store.full = false;
     net.pass(2_000);
     net.publish(0, group, "after");
     assert_eq!(net.texts(1), ["accepted before the store was asked", "after"]);
+}
+
+#[test]
+fn entries_that_no_message_may_hold_are_refused_and_take_no_number() {
+    let (mut net, group) = chain(2);
+    net.publish(0, group, "one");
+    let mut entry = Entry::new(Bytes::from_static(b"x"));
+    entry.meta.topic = Some("t".repeat(200));
+    let reply = net.command(0, Command::Publish { group, entries: vec![entry], class: Class::Normal, life_ms: None });
+    assert!(matches!(reply, Some(Reply::Refused(Refusal::TooLarge))), "{reply:?}");
+    net.publish(0, group, "two");
+    assert_eq!(net.texts(1), ["one", "two"]);
+    assert!(net.hosts[1].deliveries.iter().all(|(_, delivery)| !delivery.gap));
 }

@@ -9,6 +9,7 @@ use super::PayloadError;
 use crate::NodeId;
 use crate::cbor::{CborError, Reader, Writer, head_len};
 use crate::limits::{CONTENT_TYPE_MAX, CORRELATION_MAX, ENTRIES_MAX, ENTRY_KEY_LEN, ENTRY_MAX, PAYLOAD_MAX, TOPIC_MAX};
+use crate::message::Headroom;
 
 /// One application payload and what is known about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -130,24 +131,34 @@ impl EntryMeta {
 /// # Errors
 /// [`PayloadError`] when the entries are none or too many, one is too long, or all together are.
 pub fn encode_entries(entries: &[Entry]) -> Result<Vec<u8>, PayloadError> {
+    let (bytes, _) = encode_entries_into(entries, Headroom::with_capacity(0, entries_len_max(entries)))?.into_parts();
+    Ok(bytes)
+}
+
+/// The most bytes that entries take as a payload.
+pub(in crate::message) fn entries_len_max(entries: &[Entry]) -> usize {
+    entries.iter().map(Entry::encoded_len_max).fold(16, usize::saturating_add)
+}
+
+/// As [`encode_entries`], behind what is there already.
+pub(in crate::message) fn encode_entries_into(entries: &[Entry], into: Headroom) -> Result<Headroom, PayloadError> {
     if entries.is_empty() || entries.len() > ENTRIES_MAX {
         return Err(PayloadError::EntryCount);
     }
     let mut blob = 0usize;
-    let mut capacity = 16usize;
     for entry in entries {
         if entry.payload.len() > ENTRY_MAX {
             return Err(PayloadError::EntryTooLong);
         }
         entry.meta.check()?;
         blob = blob.saturating_add(entry.payload.len());
-        capacity = capacity.saturating_add(entry.encoded_len_max());
     }
     if blob > PAYLOAD_MAX {
         return Err(PayloadError::TooLong);
     }
     let metas = entries.iter().any(|entry| !entry.meta.is_empty());
-    let mut writer = Writer::with_capacity(capacity);
+    let (buffer, start) = into.into_parts();
+    let mut writer = Writer::append_to(buffer);
     writer.array(if metas { 3 } else { 2 }).array(entries.len());
     for entry in entries {
         writer.uint(entry.payload.len() as u64);
@@ -162,8 +173,8 @@ pub fn encode_entries(entries: &[Entry]) -> Result<Vec<u8>, PayloadError> {
     for entry in entries {
         writer.raw(&entry.payload);
     }
-    let bytes = writer.into_bytes();
-    if bytes.len() > PAYLOAD_MAX { Err(PayloadError::TooLong) } else { Ok(bytes) }
+    let payload = Headroom::within(writer.into_bytes(), start);
+    if payload.len() > PAYLOAD_MAX { Err(PayloadError::TooLong) } else { Ok(payload) }
 }
 
 /// Checked entries in their buffer.

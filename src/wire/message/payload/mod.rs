@@ -10,8 +10,10 @@ mod sealed;
 use bytes::Bytes;
 
 pub use entries::{Entries, EntriesIter, Entry, EntryMeta, encode_entries};
+pub(super) use entries::{encode_entries_into, entries_len_max};
 pub use manifest::Manifest;
 pub use sealed::{Plaintext, Sealed, SealedDraft, Suite, padded_len};
+pub(super) use sealed::{SEAL_HEAD_MAX, sealed_len_max};
 
 use super::{Message, MessageError};
 use crate::cbor::CborError;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::PayloadError;
 use crate::cbor::{Reader, Writer};
 use crate::limits::{NONCE_LEN, PAYLOAD_MAX, RECIPIENTS_MAX, SEALED_PREFIX_LEN, TAG_LEN, WRAP_MAX};
+use crate::message::Headroom;
 use crate::{Codec, ContentKeyId, Crypto};
 
 /// How a payload is sealed; every receiver opens both.
@@ -92,6 +93,15 @@ impl Sealed {
     }
 }
 
+/// 47: what stands before the inner payload at most: head, suite, key id, nonce, head of the ciphertext, prefix.
+pub(in crate::message) const SEAL_HEAD_MAX: usize = 2 + 9 + (2 + NONCE_LEN) + 5 + SEALED_PREFIX_LEN;
+
+/// The most bytes that an inner payload of at most `len` bytes takes under a seal, without what stands before it.
+pub(in crate::message) fn sealed_len_max(len: usize, padded: bool, wraps: usize) -> usize {
+    let wraps = wraps.saturating_mul(WRAP_MAX.saturating_add(2)).saturating_add(2);
+    plaintext_len(len, padded).saturating_add(TAG_LEN).saturating_add(wraps)
+}
+
 /// A sealed payload in the making: one buffer that holds the frame, and the plaintext to be encrypted in place.
 #[derive(Clone, Debug)]
 pub struct SealedDraft {
@@ -99,10 +109,13 @@ pub struct SealedDraft {
     pub buffer: Vec<u8>,
     /// Where the plaintext starts.
     pub from: usize,
+    /// Where the payload starts.
+    start: usize,
 }
 
 impl SealedDraft {
-    /// Writes everything before the ciphertext, then the plaintext of an inner payload; `wrapped` announces wraps.
+    /// Puts everything that stands before the ciphertext before an inner payload, and padding behind it; `wrapped`
+    /// announces wraps.
     ///
     /// # Errors
     /// [`PayloadError::InnerCodec`] for a seal within a seal; [`PayloadError::TooLong`] when it cannot fit a payload.
@@ -111,10 +124,10 @@ impl SealedDraft {
         key_id: &ContentKeyId,
         nonce: &[u8; NONCE_LEN],
         wrapped: bool,
-        inner: (Codec, &[u8]),
+        inner: (Codec, impl Into<Headroom>),
         padded: bool,
     ) -> Result<Self, PayloadError> {
-        let (codec, payload) = inner;
+        let (codec, mut payload) = (inner.0, inner.1.into());
         if codec == Codec::Sealed {
             return Err(PayloadError::InnerCodec(codec.number()));
         }
@@ -124,15 +137,16 @@ impl SealedDraft {
             return Err(PayloadError::TooLong);
         }
         let sealed = plaintext.saturating_add(TAG_LEN);
-        // 64 covers what stands before the ciphertext; wraps grow the buffer when they come.
-        let mut writer = Writer::with_capacity(sealed.saturating_add(64));
-        writer.array(if wrapped { 5 } else { 4 }).uint(suite.number().into());
-        writer.bytes(key_id.as_bytes()).bytes(nonce).bytes_head(sealed);
-        let from = writer.len();
-        writer.raw(&[codec.number()]).raw(&inner_len.to_be_bytes()).raw(payload);
-        let mut buffer = writer.into_bytes();
+        let mut head = Writer::with_capacity(SEAL_HEAD_MAX);
+        head.array(if wrapped { 5 } else { 4 }).uint(suite.number().into());
+        head.bytes(key_id.as_bytes()).bytes(nonce).bytes_head(sealed);
+        let frame = head.len();
+        head.raw(&[codec.number()]).raw(&inner_len.to_be_bytes());
+        payload.prepend(&head.into_bytes());
+        let (mut buffer, start) = payload.into_parts();
+        let from = start.saturating_add(frame);
         buffer.resize(from.saturating_add(plaintext), 0);
-        Ok(Self { buffer, from })
+        Ok(Self { buffer, from, start })
     }
 
     /// Appends the wraps behind the ciphertext and returns the payload of codec 4.
@@ -140,7 +154,7 @@ impl SealedDraft {
     /// # Errors
     /// [`PayloadError::WrapCount`] for more than 32 wraps or one that is empty or longer than 160 bytes;
     /// [`PayloadError::TooLong`] when the payload is.
-    pub fn finish(self, wraps: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, PayloadError> {
+    pub fn finish(self, wraps: &[impl AsRef<[u8]>]) -> Result<Headroom, PayloadError> {
         let legal = |wrap: &[u8]| !wrap.is_empty() && wrap.len() <= WRAP_MAX;
         if wraps.len() > RECIPIENTS_MAX || !wraps.iter().all(|wrap| legal(wrap.as_ref())) {
             return Err(PayloadError::WrapCount);
@@ -152,8 +166,8 @@ impl SealedDraft {
                 writer.bytes(wrap.as_ref());
             }
         }
-        let bytes = writer.into_bytes();
-        if bytes.len() > PAYLOAD_MAX { Err(PayloadError::TooLong) } else { Ok(bytes) }
+        let payload = Headroom::within(writer.into_bytes(), self.start);
+        if payload.len() > PAYLOAD_MAX { Err(PayloadError::TooLong) } else { Ok(payload) }
     }
 }
 

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use crosscast_wire::cbor::{CborError, Writer};
 use crosscast_wire::limits::{ENTRY_MAX, MANIFEST_PARTS_MAX, PAYLOAD_MAX, SEALED_INNER_MAX, WRAP_MAX};
 use crosscast_wire::{
-    Aead, Class, Codec, ContentKeyId, Crypto as _, Entries, Entry, EntryMeta, HeaderDraft, Manifest, Message,
-    MessageError, Payload, PayloadError, Plaintext, RustCrypto, Sealed, SealedDraft, Suite, encode_entries, padded_len,
+    Aead, Class, Codec, ContentKeyId, Crypto as _, Entries, Entry, EntryMeta, HeaderDraft, Headroom, Manifest, Message,
+    MessageError, NodeId, Payload, PayloadError, PayloadHash, Plaintext, RustCrypto, Sealed, SealedDraft, Suite,
+    assemble_in_place, encode_entries, padded_len,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -173,7 +174,8 @@ fn a_seal_is_taken_apart_as_it_was_put_together() {
         let nonce = [3; 24];
         let suite = if padded { Suite::XAes256Gcm } else { Suite::XChaCha20Poly1305 };
         let wrapped = !wraps.is_empty();
-        let mut draft = SealedDraft::new(suite, &KEY_ID, &nonce, wrapped, (Codec::Entries, &inner), padded).unwrap();
+        let mut draft =
+            SealedDraft::new(suite, &KEY_ID, &nonce, wrapped, (Codec::Entries, &inner[..]), padded).unwrap();
         let (aead, key) = (Aead::ChaCha20Poly1305, [1; 32]);
         prop_assert!(RustCrypto.seal_in_place(aead, &key, &[0; 12], b"aad", &mut draft.buffer, draft.from));
         let payload = Bytes::from(draft.finish(&wraps).unwrap());
@@ -190,6 +192,40 @@ fn a_seal_is_taken_apart_as_it_was_put_together() {
         Ok(())
     };
     TestRunner::new(cases(200)).run(&strategy, run).unwrap();
+}
+
+/// A seal that encrypts nothing, around entries that lie in a message's buffer.
+fn sealed_in_place(draft: &HeaderDraft, inner: Headroom) -> Headroom {
+    let wraps = vec![[1; WRAP_MAX]; draft.recipients.len()];
+    let (inner, padded) = ((Codec::Entries, inner), draft.class != Class::Bulk);
+    let sealed = SealedDraft::new(Suite::XAes256Gcm, &KEY_ID, &[0; 24], !wraps.is_empty(), inner, padded);
+    let mut sealed = sealed.unwrap();
+    sealed.buffer.extend_from_slice(&[0; 16]);
+    sealed.finish(&wraps).unwrap()
+}
+
+#[test]
+fn a_message_is_laid_out_in_the_buffer_that_it_travels_in() {
+    let recipients: Vec<NodeId> = (1..=32).map(|byte| NodeId::new([byte; 32])).collect();
+    let drafts = [
+        plain_draft(),
+        draft_of(Codec::Sealed, Class::Normal),
+        draft_of(Codec::Sealed, Class::Bulk),
+        HeaderDraft { recipients, ..draft_of(Codec::Sealed, Class::Normal) },
+    ];
+    for (draft, len) in drafts.iter().flat_map(|draft| [0, 20, 300, 60_000].map(|len| (draft, len))) {
+        let entries = plain_entries(2, len);
+        let encoded = encode_entries(&entries).unwrap();
+        let inner = draft.lay_out(&draft.aad(), &entries).unwrap();
+        assert_eq!(inner.as_slice(), encoded);
+        let place = inner.as_slice().as_ptr() as usize;
+        let payload = if draft.codec == Codec::Sealed { sealed_in_place(draft, inner) } else { inner };
+        let header = draft.finish(payload.len(), &PayloadHash::of_payload(payload.as_slice())).unwrap();
+        let message = Message::parse(assemble_in_place(&header.bytes, &[7; 64], payload)).unwrap();
+        assert!(message.check_payload_hash() && message.signature() == &[7; 64]);
+        let at = place.checked_sub(message.bytes().as_ptr() as usize).expect("the entries were moved");
+        assert_eq!(message.bytes()[at..][..encoded.len()], encoded);
+    }
 }
 
 #[test]
@@ -233,7 +269,7 @@ fn the_largest_inner_payload_fits_with_every_wrap_and_the_next_length_does_not()
     let finish = |len: usize| {
         let inner = vec![0; len];
         let mut draft =
-            SealedDraft::new(Suite::XAes256Gcm, &KEY_ID, &[0; 24], true, (Codec::Entries, &inner), true).unwrap();
+            SealedDraft::new(Suite::XAes256Gcm, &KEY_ID, &[0; 24], true, (Codec::Entries, &inner[..]), true).unwrap();
         draft.buffer.extend_from_slice(&[0; 16]);
         draft.finish(&[[0; WRAP_MAX]; 32])
     };
@@ -267,7 +303,8 @@ fn what_was_under_a_seal_is_read_by_the_class_of_its_message() {
         let message: Message = draft_of(Codec::Sealed, class).sign(&RustCrypto, &key(), b"").unwrap();
         let plaintext = |padded| {
             let nonce = [0; 24];
-            let draft = SealedDraft::new(Suite::XAes256Gcm, &KEY_ID, &nonce, false, (Codec::Entries, &inner), padded);
+            let inner = (Codec::Entries, &inner[..]);
+            let draft = SealedDraft::new(Suite::XAes256Gcm, &KEY_ID, &nonce, false, inner, padded);
             let draft = draft.unwrap();
             Bytes::from(draft.buffer).slice(draft.from..)
         };
