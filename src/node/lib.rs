@@ -10,6 +10,7 @@ mod clock;
 mod crypto;
 mod driver;
 mod error;
+mod heap;
 mod home;
 mod intake;
 mod keyfile;
@@ -43,6 +44,7 @@ pub use crosscast_wire::{
 
 pub use crypto::{CryptoPool, NodeCrypto};
 pub use error::Error;
+pub use heap::keep_freed_memory;
 pub use home::{Home, HomeError};
 pub use keyfile::{Identity, KeyFileError};
 pub use node::{Node, Pong};
