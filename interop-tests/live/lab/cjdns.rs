@@ -41,13 +41,8 @@ pub fn program() -> Option<PathBuf> {
 /// Why there can be no such network here.
 #[must_use]
 pub fn obstacle() -> Option<String> {
-    if let Some(obstacle) = Net::obstacle() {
-        return Some(obstacle.to_owned());
-    }
-    if !Path::new("/dev/net/tun").exists() {
-        return Some("there is no /dev/net/tun".to_owned());
-    }
-    program().is_none().then(|| "no cjdns: set CJDROUTE to a cjdroute binary".to_owned())
+    let missing = || program().is_none().then_some("no cjdns: set CJDROUTE to a cjdroute binary");
+    Net::obstacle_to_tun().or_else(missing).map(str::to_owned)
 }
 
 /// A line of cores: only neighbours share a cable.

@@ -63,6 +63,12 @@ impl Net {
         None
     }
 
+    /// Why there can be none here with daemons whose interface is a TUN device.
+    #[must_use]
+    pub fn obstacle_to_tun() -> Option<&'static str> {
+        Self::obstacle().or_else(|| (!Path::new("/dev/net/tun").exists()).then_some("there is no /dev/net/tun"))
+    }
+
     /// An empty one; sweeps what runners that were killed have left.
     #[must_use]
     pub fn new() -> Self {

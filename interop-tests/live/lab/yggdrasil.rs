@@ -75,13 +75,8 @@ pub fn version(program: &Path) -> Result<String> {
 /// Why there can be no such network here.
 #[must_use]
 pub fn obstacle() -> Option<String> {
-    if let Some(obstacle) = Net::obstacle() {
-        return Some(obstacle.to_owned());
-    }
-    if !Path::new("/dev/net/tun").exists() {
-        return Some("there is no /dev/net/tun".to_owned());
-    }
-    program().is_none().then(|| "yggdrasil is missing (package yggdrasil, or YGG names one)".to_owned())
+    let missing = || program().is_none().then_some("yggdrasil is missing (package yggdrasil, or YGG names one)");
+    Net::obstacle_to_tun().or_else(missing).map(str::to_owned)
 }
 
 /// A network of daemons.

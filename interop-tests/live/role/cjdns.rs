@@ -23,6 +23,9 @@ const ADMIN: &str = "127.0.0.1:11234";
 /// How long the core may take to have its pipe.
 const START: Duration = Duration::from_secs(10);
 
+/// What it says to a call of a function that it does not know, or not yet.
+const NO_FUNCTION: &str = "No functions matched";
+
 /// The interface it makes.
 const DEVICE: &str = "cjd0";
 
@@ -104,7 +107,19 @@ impl Admin {
         entries(&said)
     }
 
+    /// The answer to a call. A core answers before it knows its own functions, some of which come 1.5 s later.
     fn call(&self, name: &str, args: &[(&str, Vec<u8>)]) -> Result<Entries> {
+        let mut answer = Entries::new();
+        until("the core knows its functions", START, || {
+            answer = self.authenticated(name, args)?;
+            let error = answer.get("error").map(|error| String::from_utf8_lossy(error));
+            Ok(!error.is_some_and(|error| error.contains(NO_FUNCTION)))
+        })?;
+        check(name, &answer)?;
+        Ok(answer)
+    }
+
+    fn authenticated(&self, name: &str, args: &[(&str, Vec<u8>)]) -> Result<Entries> {
         let cookie = self.ask(&[("q", str("cookie")), ("txid", str("t"))])?;
         let (cookie, _) = string(cookie.get("cookie").context("no cookie")?)?;
         let cookie = String::from_utf8_lossy(cookie).into_owned();
@@ -122,9 +137,7 @@ impl Admin {
         };
         let first = hash(format!("{}{cookie}", self.password).as_bytes());
         let whole = hash(&dict(&request(&first)));
-        let answer = self.ask(&request(&whole))?;
-        check(name, &answer)?;
-        Ok(answer)
+        self.ask(&request(&whole))
     }
 }
 

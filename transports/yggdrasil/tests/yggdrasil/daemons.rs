@@ -1,6 +1,6 @@
 //! Two real daemons without interfaces, linked over loopback: no root, no TUN.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,6 +15,9 @@ use super::{Folder, config, node_id, secret};
 
 /// Longest wait for a daemon; it takes a tenth of a second on a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The number of the daemon that the first of two dials.
+const SECOND: u8 = 22;
 
 /// A running daemon; killed when dropped.
 struct Daemon {
@@ -85,7 +88,7 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 fn two(program: &Path, folder: &Folder, info: &Value) -> (Daemon, Daemon) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let listen = [format!("tcp://{free}")];
-    let second = start(program, folder, 22, &listen, &[], info);
+    let second = start(program, folder, SECOND, &listen, &[], info);
     wait_for("listener", || TcpStream::connect(free).is_ok());
     let first = start(program, folder, 21, &[], &listen, &json!({}));
     (first, second)
@@ -107,27 +110,28 @@ async fn a_real_daemon_without_an_interface_is_down_and_says_so() {
 
 #[tokio::test]
 async fn real_node_info_leads_to_the_node_beside_it() {
-    let Some(program) = program() else { return };
-    let folder = Folder::new();
-    let made: Value = serde_json::from_str(&node_info(&secret(2), &host_key(22), 7722, in_an_hour())).unwrap();
-    let (first, second) = two(&program, &folder, &made);
-    let address = address_of(&second.key).unwrap();
-    let there = Neighbour { address, port: Some(7722), node: Some(node_id(2)) };
-    assert_eq!(around(&first, address).await, [there]);
+    let Some((address, found)) = found_by_info_for(SECOND).await else { return };
+    assert_eq!(found, [Neighbour { address, port: Some(7722), node: Some(node_id(2)) }]);
 }
 
 #[tokio::test]
 async fn node_info_copied_from_another_real_node_leads_nowhere() {
-    let Some(program) = program() else { return };
+    let Some((address, found)) = found_by_info_for(23).await else { return };
+    assert_eq!(found, [Neighbour { address, port: None, node: None }]);
+}
+
+/// The address of a second daemon whose NodeInfo was made for the daemon of this number, and what the first finds.
+async fn found_by_info_for(number: u8) -> Option<(Ipv6Addr, Vec<Neighbour>)> {
+    let program = program()?;
     let folder = Folder::new();
-    let copied: Value = serde_json::from_str(&node_info(&secret(2), &host_key(23), 7722, in_an_hour())).unwrap();
-    let (first, second) = two(&program, &folder, &copied);
+    let info: Value = serde_json::from_str(&node_info(&secret(2), &host_key(number), 7722, in_an_hour())).unwrap();
+    let (first, second) = two(&program, &folder, &info);
     let address = address_of(&second.key).unwrap();
-    assert_eq!(around(&first, address).await, [Neighbour { address, port: None, node: None }]);
+    Some((address, around(&first, address).await))
 }
 
 /// What a daemon's neighbours are, once they are linked.
-async fn around(daemon: &Daemon, peer: std::net::Ipv6Addr) -> Vec<Neighbour> {
+async fn around(daemon: &Daemon, peer: Ipv6Addr) -> Vec<Neighbour> {
     let host = YggdrasilHost::new(&YggdrasilConfig { discover: true, ..config(daemon.admin.to_str().unwrap()) });
     host.look().await;
     let started = Instant::now();
