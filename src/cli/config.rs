@@ -8,6 +8,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
+use crate::wings::Site;
 use crate::{Context, wings};
 
 /// Reads and checks everything that a daemon needs from its home folder.
@@ -43,9 +44,10 @@ struct Checked {
     node: String,
 }
 
-/// Checks the configuration and the identity.
+/// Checks the configuration, the identity, and the files that the networks are set up from.
 pub(crate) fn check(home: &Home, context: &mut Context) -> Result<(), Failure> {
-    let (_, identity) = load(home)?;
+    let (settings, identity) = load(home)?;
+    drop(wings::transports(&Site { home, settings: &settings, identity: &identity })?);
     let config = home.config().display().to_string();
     if context.json {
         context.out.json(&Checked { ok: true, config, node: identity.node_id().to_string() })?;

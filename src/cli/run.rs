@@ -30,14 +30,14 @@ pub(crate) fn run(home: &Home, args: &RunArgs) -> Result<(), Failure> {
     let log = start_log(args.log.as_deref())?;
     let (settings, identity) = config::load(home)?;
     log.set(settings.log.as_deref());
+    let transports = wings::transports(&Site { home, settings: &settings, identity: &identity })?;
+    drop(identity);
     if args.check {
         eprintln!("{} is fine", home.config().display());
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("the runtime", &error))?;
-    let transports = wings::transports(&Site { home, settings: &settings, identity: &identity })?;
-    drop(identity);
     let done = runtime.block_on(Box::pin(daemon(home, settings, transports, log, args.until_stdin_ends)));
     // What is left are connections whose callers do not read; they end with the process.
     runtime.shutdown_background();

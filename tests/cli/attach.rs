@@ -274,6 +274,9 @@ fn a_cjdns_node_that_will_not_sign_is_a_code() {
     fs::write(&config, set).unwrap();
     let said_of_key = said(&["run"]);
     assert!(said_of_key.contains("error[bad_config]: network.cjdns.password_file ("), "{said_of_key}");
+    for checking in [&["config", "check"][..], &["run", "--check"]] {
+        assert_eq!(said(checking), said_of_key);
+    }
     assert!(!home.dir.join("attestations").exists());
 }
 
