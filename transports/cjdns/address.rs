@@ -135,9 +135,11 @@ impl NodeAddr {
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         let (version, rest) = text.strip_prefix('v')?.split_once('.')?;
+        // Digits alone: a number as Rust reads it may have a sign.
+        let version = version.parse().ok().filter(|_| version.bytes().all(|byte| byte.is_ascii_digit()))?;
         let (path, key) = rest.split_at_checked(19)?;
         let key = parse_key(key.strip_prefix('.')?.as_bytes())?;
-        Some(Self { version: version.parse().ok()?, path: Path::parse(path)?, key, address: address_of(&key)? })
+        Some(Self { version, path: Path::parse(path)?, key, address: address_of(&key)? })
     }
 }
 
@@ -209,6 +211,7 @@ mod tests {
             text.replace("v22", "22"),
             text.replace("v22", "v"),
             text.replace("v22", "v-1"),
+            text.replace("v22", "v+22"),
             text.replace("0013", "+013"),
             text.replace("0013", "013"),
             text.replace(".0013", "0013"),
