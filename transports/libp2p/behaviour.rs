@@ -188,15 +188,32 @@ impl Behaviour {
         for answer in self.dials.remove(&id).into_iter().flat_map(|dialling| dialling.waiting) {
             self.open_on(id, Some(answer));
         }
-        if self.connections.relieves_a_circuit(id) {
-            self.open_on(id, None);
+        if let Some(peer) = self.connections.get(id).map(|connection| connection.peer) {
+            self.relieve(peer);
         }
     }
 
+    /// Opens a link over a direct connection where there is one over a circuit: over one connection at a time, so that
+    /// several that come at once make one link.
+    fn relieve(&mut self, peer: PeerId) {
+        let to_peer = |opening: &Opening| self.connections.get(opening.connection).is_some_and(|it| it.peer == peer);
+        if self.opens.values().any(|opening| opening.answer.is_none() && to_peer(opening)) {
+            return;
+        }
+        let Some(id) = self.connections.relief(peer) else { return };
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.asked = true;
+        }
+        self.open_on(id, None);
+    }
+
     fn on_closed(&mut self, id: ConnectionId) {
-        self.connections.remove(id);
+        let gone = self.connections.remove(id);
         for (_, opening) in self.opens.extract_if(|_, opening| opening.connection == id) {
             tell(opening.answer, Err(DialError::Unreachable));
+        }
+        if let Some(gone) = gone {
+            self.relieve(gone.peer);
         }
     }
 
@@ -315,13 +332,14 @@ impl NetworkBehaviour for Behaviour {
         }
     }
 
-    fn on_connection_handler_event(&mut self, _: PeerId, id: ConnectionId, notice: Notice) {
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, notice: Notice) {
         match notice.0 {
             Word::Opened(ticket, placed) => self.on_opened(ticket, placed),
             Word::Failed(ticket, failure) => {
                 if let Some(opening) = self.opens.remove(&ticket) {
                     tell(opening.answer, Err(open_error(failure)));
                 }
+                self.relieve(peer);
             }
             Word::Came(placed) => {
                 if let Some(opened) = self.stream(id, placed, false) {

@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) speaks: bool,
     /// Whether this side has opened a link over it.
     pub(crate) opened: bool,
+    /// Whether it was to relieve a circuit: a connection is asked once.
+    pub(crate) asked: bool,
     /// The places of its links.
     places: Arc<Semaphore>,
     /// What it may carry, if it is a circuit.
@@ -48,6 +50,7 @@ impl Connection {
             punched: false,
             speaks: false,
             opened: false,
+            asked: false,
             places,
             budget: relayed.then(|| Arc::new(Budget::new(Instant::now()))),
         }
@@ -130,10 +133,13 @@ impl Connections {
         fit.min_by_key(|(_, connection)| connection.relayed).map(|(id, _)| id)
     }
 
-    /// Whether a link that this side opened over a circuit could move to this connection.
-    pub(crate) fn relieves_a_circuit(&self, id: ConnectionId) -> bool {
+    /// The connection to which a link to a peer could move that this side has opened over a circuit.
+    pub(crate) fn relief(&self, peer: PeerId) -> Option<ConnectionId> {
         let held = |old: &Connection| old.relayed && old.opened && old.is_linked();
-        self.all.get(&id).is_some_and(|new| !new.relayed && self.of(new.peer).any(|(_, old)| held(old)))
+        if self.is_linked_directly(peer) || !self.of(peer).any(|(_, old)| held(old)) {
+            return None;
+        }
+        self.of(peer).find(|(_, new)| !new.relayed && !new.asked).map(|(id, _)| id)
     }
 
     /// Whether a link leads straight to a peer.
@@ -189,15 +195,21 @@ mod tests {
         let (relayed, direct) = (ConnectionId::new_unchecked(1), ConnectionId::new_unchecked(2));
         connections.insert(relayed, peer, &circuit());
         connections.insert(direct, peer, &dialled("/ip4/192.0.2.1/tcp/1"));
-        assert!(!connections.relieves_a_circuit(direct));
+        assert_eq!(connections.relief(peer), None);
         let places = Arc::clone(&connections.get(relayed).unwrap().places);
         let link = places.try_acquire_owned().unwrap();
-        assert!(!connections.relieves_a_circuit(direct), "the other side has opened it");
+        assert_eq!(connections.relief(peer), None, "the other side has opened it");
         connections.get_mut(relayed).unwrap().opened = true;
-        assert!(connections.relieves_a_circuit(direct) && !connections.relieves_a_circuit(relayed));
+        assert_eq!(connections.relief(peer), Some(direct));
         assert!(!connections.is_linked_directly(peer));
-        drop(link);
-        assert!(!connections.relieves_a_circuit(direct), "it has ended");
+        let next = ConnectionId::new_unchecked(3);
+        connections.insert(next, peer, &dialled("/ip4/192.0.2.1/tcp/2"));
+        connections.get_mut(direct).unwrap().asked = true;
+        assert_eq!(connections.relief(peer), Some(next));
+        let moved = Arc::clone(&connections.get(direct).unwrap().places).try_acquire_owned().unwrap();
+        assert_eq!(connections.relief(peer), None, "it has moved");
+        drop((moved, link));
+        assert_eq!(connections.relief(peer), None, "it has ended");
         assert_eq!(connections.get(relayed).unwrap().path(), (PathKind::Relayed, PathReason::RelayOnly));
     }
 }
