@@ -2,10 +2,13 @@
 
 mod ends;
 mod flow;
+pub mod limits;
 mod links;
 pub mod loss;
+pub mod measure;
 pub mod path;
 mod station;
+pub mod tcp;
 
 use crosscast_port::DialError;
 use crosscast_transport::Transport;
@@ -14,7 +17,7 @@ use crosscast_wire::{Locator, NodeId};
 pub use ends::*;
 pub use flow::*;
 pub use links::*;
-pub use station::{Pair, Station};
+pub use station::{Pair, Station, listening};
 
 /// A transport that sits the exam. Nodes are numbered; each question starts its own.
 pub trait Candidate: Send + Sync {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use crosscast_port::{LinkId, Report, Request};
+use crosscast_port::LinkId;
 use crosscast_wire::{FrameType, Lane, Locator, RawFrame};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::sleep;
 
+use super::measure::{Beside, answer_pings, pings_beside_bulk};
 use super::path::{Carried, UdpPath, Weather};
 use super::station::numbered;
 use super::{Candidate, Station};
@@ -49,84 +49,27 @@ impl Apart {
 }
 
 /// Round trips of control frames, and what went beside them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Figures {
-    /// Round trips in microseconds, ascending.
-    pub trips: Vec<u64>,
+    /// The round trips beside what was sent.
+    pub beside: Beside,
     /// Bytes of bulk frames that arrived.
     pub bulk: usize,
     /// What the path carried.
     pub carried: Carried,
 }
 
-impl Figures {
-    /// The round trip below which this share of them is, in microseconds.
-    #[must_use]
-    pub fn percentile(&self, percent: usize) -> u64 {
-        let last = self.trips.len().saturating_sub(1);
-        self.trips.get((self.trips.len() * percent / 100).min(last)).copied().unwrap_or(u64::MAX)
-    }
-}
-
 /// Saturates lane bulk over a path for a time, and measures the round trips of control frames beside it.
 pub async fn control_beside_bulk(candidate: &dyn Candidate, weather: Weather, seed: u64, time: Duration) -> Figures {
-    let Apart { mut a, b, path, link_a, link_b } = Apart::new(candidate, weather, seed).await;
+    let Apart { mut a, b, path, link_a, .. } = Apart::new(candidate, weather, seed).await;
     let arrived = Arc::new(AtomicUsize::new(0));
-    let echo = tokio::spawn(echo(b, link_b, Arc::clone(&arrived)));
-    let bulk = RawFrame::new(FrameType::MESSAGE, Lane::Bulk, Bytes::from(vec![7; 64 * 1024]));
-    let mut figures = Figures::default();
-    let (start, mut ticks) = (Instant::now(), interval(Duration::from_millis(20)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let now = || u64::try_from(start.elapsed().as_micros()).unwrap();
-    let (mut balance, mut reports) = (a.balance(link_a).bulk, Vec::new());
-    while start.elapsed() < time {
-        while balance > 0 {
-            balance -= i64::try_from(bulk.body_len()).unwrap();
-            a.driver.request(Request::Send { link: link_a, frames: vec![bulk.clone()] }).unwrap();
-        }
-        tokio::select! {
-            _ = ticks.tick() => {
-                let asked = RawFrame::new(FrameType::PING, Lane::Control, Bytes::copy_from_slice(&now().to_be_bytes()));
-                a.driver.request(Request::Send { link: link_a, frames: vec![asked] }).unwrap();
-            }
-            _ = timeout(Duration::from_secs(1), a.driver.recv(&mut reports)) => {}
-        }
-        for report in reports.drain(..) {
-            match report {
-                Report::Writable { lane: Lane::Bulk, bytes, .. } => balance += i64::from(bytes),
-                Report::Frames { frames, .. } => {
-                    let asked = frames.iter().map(|pong| u64::from_be_bytes(pong.tail[..].try_into().unwrap()));
-                    figures.trips.extend(asked.map(|asked| now() - asked));
-                }
-                Report::Down { reason, .. } => panic!("down as {reason:?}"),
-                _ => {}
-            }
-        }
-    }
-    figures.trips.sort_unstable();
-    figures.carried = path.carried();
-    figures.bulk = arrived.load(Ordering::Relaxed);
+    let counter = Arc::clone(&arrived);
+    let count = move |frame: &RawFrame| _ = counter.fetch_add(frame.body_len(), Ordering::Relaxed);
+    let echo = tokio::spawn(answer_pings(b, count));
+    let beside = pings_beside_bulk(&mut a, link_a, Duration::from_millis(20), time).await;
+    let figures = Figures { beside, bulk: arrived.load(Ordering::Relaxed), carried: path.carried() };
     echo.abort();
     figures
-}
-
-/// Answers every PING of a link and counts the bytes of everything else.
-async fn echo(mut station: Station, link: LinkId, arrived: Arc<AtomicUsize>) {
-    let mut reports = Vec::new();
-    loop {
-        station.driver.recv(&mut reports).await;
-        for report in reports.drain(..) {
-            let Report::Frames { frames, .. } = report else { continue };
-            let is_ping = |frame: &RawFrame| frame.frame_type == FrameType::PING;
-            let (pings, other): (Vec<_>, Vec<_>) = frames.into_iter().partition(is_ping);
-            arrived.fetch_add(other.iter().map(RawFrame::body_len).sum(), Ordering::Relaxed);
-            let pong = |ping| RawFrame { frame_type: FrameType::PONG, ..ping };
-            if !pings.is_empty() {
-                let frames = pings.into_iter().map(pong).collect();
-                station.driver.request(Request::Send { link, frames }).unwrap();
-            }
-        }
-    }
 }
 
 /// One way of the paths on which single packets are lost: repairing a loss takes three of them at least, so it shows

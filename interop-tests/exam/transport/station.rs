@@ -222,6 +222,13 @@ impl Station {
     }
 }
 
+/// Starts node 1 and has it listen.
+pub async fn listening(candidate: &dyn Candidate) -> (Station, Locator) {
+    let mut station = Station::start(candidate, 1);
+    let at = station.listen(candidate.listen_at(1)).await.unwrap();
+    (station, at)
+}
+
 /// A frame whose body is a number and filling, so that any loss or mix-up shows.
 #[must_use]
 pub(crate) fn numbered(lane: Lane, number: u32, len: usize) -> RawFrame {

@@ -16,6 +16,7 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use crosscast_exam::transport::measure::{answer_pings, pings_beside_bulk, send_copies};
 use crosscast_exam::transport::{Candidate, Station};
 use crosscast_port::{DownReason, LinkId, Report, Request};
 use crosscast_stream::overlay::{Host, HostKey, Neighbour, Overlay, OverlayConfig, Ownership, Sighting};
@@ -23,7 +24,6 @@ use crosscast_transport::{BoxFuture, Transport};
 use crosscast_wire::{FrameType, Lane, Locator, Network, NetworkState, NodeId, RawFrame, Scheme};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{MissedTickBehavior, interval, timeout};
 
 const LEN: usize = 64 * 1024;
 
@@ -119,19 +119,8 @@ async fn serve(own: Ipv6Addr) {
     let candidate = At(own);
     let mut station = Station::start(&candidate, 1);
     println!("{}", station.listen(candidate.listen_at(1)).await.unwrap());
-    let mut reports = Vec::new();
-    loop {
-        station.driver.recv(&mut reports).await;
-        for report in reports.drain(..) {
-            let Report::Frames { link, frames } = report else { continue };
-            // A frame that asks for an answer gets it: the last of a copy, or a PING beside it.
-            let pings = frames.into_iter().filter(|frame| frame.frame_type == FrameType::PING);
-            let frames: Vec<_> = pings.map(|ping| RawFrame { frame_type: FrameType::PONG, ..ping }).collect();
-            if !frames.is_empty() {
-                station.driver.request(Request::Send { link, frames }).unwrap();
-            }
-        }
-    }
+    // A frame that asks for an answer gets it: the last of a copy, or a PING beside it.
+    answer_pings(station, |_| {}).await;
 }
 
 async fn send(own: Ipv6Addr, peer: Ipv6Addr, mib: usize, pairs: usize) {
@@ -178,23 +167,8 @@ async fn linked(own: Ipv6Addr, peer: Ipv6Addr) -> (Station, LinkId) {
 async fn link(own: Ipv6Addr, peer: Ipv6Addr, mib: usize) -> f64 {
     let (mut station, link) = linked(own, peer).await;
     let frame = RawFrame::new(FrameType::MESSAGE, Lane::Normal, Bytes::from(vec![7; LEN]));
-    let mut left = (mib << 20) / LEN;
-    let (mut balance, mut reports) = (station.balance(link).normal, Vec::new());
     let start = Instant::now();
-    while left > 0 {
-        let mut frames = Vec::new();
-        while balance > 0 && left > 0 {
-            balance -= i64::try_from(LEN).unwrap();
-            left -= 1;
-            frames.push(frame.clone());
-        }
-        if !frames.is_empty() {
-            station.driver.request(Request::Send { link, frames }).unwrap();
-        }
-        station.driver.recv(&mut reports).await;
-        balance += granted(&reports, link, Lane::Normal);
-        reports.clear();
-    }
+    send_copies(&mut station, link, &frame, (mib << 20) / LEN).await;
     last(&mut station, link).await;
     let rate = rate(mib << 20, start);
     station.driver.request(Request::Close { link }).unwrap();
@@ -214,46 +188,12 @@ async fn last(station: &mut Station, link: LinkId) {
     }
 }
 
-fn granted(reports: &[Report], of: LinkId, on: Lane) -> i64 {
-    let grant = |report: &Report| match report {
-        Report::Writable { link, lane, bytes } if *link == of && *lane == on => i64::from(*bytes),
-        _ => 0,
-    };
-    reports.iter().map(grant).sum()
-}
-
 async fn ping(own: Ipv6Addr, peer: Ipv6Addr, time: Duration) {
     let (mut station, link) = linked(own, peer).await;
-    let bulk = RawFrame::new(FrameType::MESSAGE, Lane::Bulk, Bytes::from(vec![7; LEN]));
-    let (start, mut ticks) = (Instant::now(), interval(Duration::from_millis(50)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let (mut trips, mut sent, mut balance) = (Vec::new(), 0_usize, station.balance(link).bulk);
-    let mut reports = Vec::new();
-    while start.elapsed() < time {
-        while balance > 0 {
-            balance -= i64::try_from(LEN).unwrap();
-            sent += LEN;
-            station.driver.request(Request::Send { link, frames: vec![bulk.clone()] }).unwrap();
-        }
-        tokio::select! {
-            _ = ticks.tick() => {
-                let now = u64::try_from(start.elapsed().as_micros()).unwrap();
-                let body = Bytes::copy_from_slice(&now.to_be_bytes());
-                let frames = vec![RawFrame::new(FrameType::PING, Lane::Control, body)];
-                station.driver.request(Request::Send { link, frames }).unwrap();
-            }
-            _ = timeout(Duration::from_secs(1), station.driver.recv(&mut reports)) => {}
-        }
-        balance += granted(&reports, link, Lane::Bulk);
-        for report in reports.drain(..) {
-            if let Report::Frames { frames, .. } = report {
-                let now = u64::try_from(start.elapsed().as_micros()).unwrap();
-                trips.extend(frames.iter().map(|pong| now - u64::from_be_bytes(pong.tail[..].try_into().unwrap())));
-            }
-        }
-    }
-    trips.sort_unstable();
-    let at = |percent: usize| trips[(trips.len() * percent / 100).min(trips.len() - 1)] / 1000;
-    let (count, p50, p99, kb) = (trips.len(), at(50), at(99), sent / usize::try_from(time.as_millis()).unwrap());
+    let beside = pings_beside_bulk(&mut station, link, Duration::from_millis(50), time).await;
+    let count = beside.trips.len();
+    assert!(count > 0, "no PING was answered");
+    let [p50, p99] = [50, 99].map(|percent| beside.percentile(percent) / 1000);
+    let kb = beside.sent / usize::try_from(time.as_millis()).unwrap();
     println!(r#"{{"trips":{count},"p50_ms":{p50},"p99_ms":{p99},"bulk_kB_per_s":{kb}}}"#);
 }

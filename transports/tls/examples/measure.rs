@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crosscast_exam::transport::loss::{Figures, control_before_bulk, control_beside_bulk, transfer_over_moves};
+use crosscast_exam::transport::measure::{Trip, answer_pings, pings_beside_bulk, send_copies};
 use crosscast_exam::transport::path::Weather;
 use crosscast_exam::transport::{Candidate, Pair, Station};
-use crosscast_port::{LinkId, Report, Request};
+use crosscast_port::Report;
 use crosscast_tls::{Quic, Tls, TlsConfig};
 use crosscast_transport::Transport;
 use crosscast_wire::{FrameType, Lane, Locator, NodeId, RawFrame, Scheme, SecretKey};
-use tokio::time::{MissedTickBehavior, interval, timeout};
 
 struct Nodes(Scheme);
 
@@ -92,15 +92,16 @@ async fn loss(seconds: u64, seed: u64) {
     let before = control_beside_bulk(&quic, clear, seed, time).await;
     let after = control_beside_bulk(&quic, lossy, seed, time).await;
     let told = |figures: &Figures| {
-        let [p50, p90, p99] = [50, 90, 99].map(|percent| figures.percentile(percent) / 1000);
-        let (trips, lost, full) = (figures.trips.len(), figures.carried.lost, figures.carried.overflowed);
+        let [p50, p90, p99] = [50, 90, 99].map(|percent| figures.beside.percentile(percent) / 1000);
+        let (trips, lost, full) = (figures.beside.trips.len(), figures.carried.lost, figures.carried.overflowed);
         let kbps = figures.bulk / usize::try_from(time.as_millis()).unwrap();
         format!(
             r#"{{"trips":{trips},"p50_ms":{p50},"p90_ms":{p90},"p99_ms":{p99},"bulk_kB_per_s":{kbps},"lost":{lost},"overflowed":{full}}}"#
         )
     };
-    let enough = before.trips.len().min(after.trips.len()) >= usize::try_from(seconds * 20).unwrap();
-    let pass = enough && after.carried.lost > 0 && after.percentile(90) <= before.percentile(90) + 10_000;
+    let fewest = before.beside.trips.len().min(after.beside.trips.len());
+    let enough = fewest >= usize::try_from(seconds * 20).unwrap();
+    let pass = enough && after.carried.lost > 0 && after.beside.percentile(90) <= before.beside.percentile(90) + 10_000;
     let (clear, lossy) = (told(&before), told(&after));
     println!(r#"{{"value":{{"clear":{clear},"lossy":{lossy}}},"pass":{pass},"seed":{seed}}}"#);
 }
@@ -131,25 +132,7 @@ async fn throughput(nodes: &Nodes, len: usize, count: usize) {
     let start = Instant::now();
     let frame = RawFrame::new(FrameType::MESSAGE, Lane::Normal, Bytes::from(vec![7; len]));
     let sender = tokio::spawn(async move {
-        let mut balance = i64::from(u32::try_from(a.balance(link_a).normal).unwrap());
-        let (mut left, mut reports) = (count, Vec::new());
-        loop {
-            let mut frames = Vec::new();
-            while balance > 0 && left > 0 {
-                balance -= i64::try_from(len).unwrap();
-                left -= 1;
-                frames.push(frame.clone());
-            }
-            if !frames.is_empty() {
-                a.driver.request(Request::Send { link: link_a, frames }).unwrap();
-            }
-            if left == 0 {
-                break;
-            }
-            a.driver.recv(&mut reports).await;
-            balance += granted(&reports, link_a, Lane::Normal);
-            reports.clear();
-        }
+        send_copies(&mut a, link_a, &frame, count).await;
         a
     });
     let (mut got, mut reports) = (0, Vec::new());
@@ -165,14 +148,6 @@ async fn throughput(nodes: &Nodes, len: usize, count: usize) {
     let (bytes, time) = (count * len, start.elapsed());
     println!("{} KiB frames: {} MB/s", len / 1024, bytes / usize::try_from(time.as_micros()).unwrap());
     drop(sender.await);
-}
-
-fn granted(reports: &[Report], of: LinkId, on: Lane) -> i64 {
-    let grant = |report: &Report| match report {
-        Report::Writable { link, lane, bytes } if *link == of && *lane == on => i64::from(*bytes),
-        _ => 0,
-    };
-    reports.iter().map(grant).sum()
 }
 
 /// Opens links between two nodes, carries a long frame over each, and prints the memory of one end.
@@ -198,63 +173,21 @@ fn resident_kib() -> usize {
 async fn serve(at: Locator) {
     let mut station = Station::start(&Nodes(at.scheme()), 1);
     println!("{}", station.listen(at).await.unwrap());
-    let mut reports = Vec::new();
-    loop {
-        station.driver.recv(&mut reports).await;
-        for report in reports.drain(..) {
-            if let Report::Frames { link, frames } = report {
-                let pings = frames.into_iter().filter(|frame| frame.frame_type == FrameType::PING);
-                let frames: Vec<_> = pings.map(|ping| RawFrame { frame_type: FrameType::PONG, ..ping }).collect();
-                station.driver.request(Request::Send { link, frames }).unwrap();
-            }
-        }
-    }
+    answer_pings(station, |_| {}).await;
 }
 
 async fn ping(locator: Locator, time: Duration) {
     let mut station = Station::start(&Nodes(locator.scheme()), 2);
     let (link, _) = station.dial(locator).await.unwrap();
-    let bulk = RawFrame::new(FrameType::MESSAGE, Lane::Bulk, Bytes::from(vec![7; 64 * 1024]));
-    let (start, mut ticks) = (Instant::now(), interval(Duration::from_millis(100)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let (mut trips, mut sent, mut balance) = (Vec::new(), 0_usize, station.balance(link).bulk);
-    let mut reports = Vec::new();
-    while start.elapsed() < time {
-        while balance > 0 {
-            balance -= i64::try_from(bulk.body_len()).unwrap();
-            sent += bulk.body_len();
-            station.driver.request(Request::Send { link, frames: vec![bulk.clone()] }).unwrap();
-        }
-        tokio::select! {
-            _ = ticks.tick() => {
-                let now = u64::try_from(start.elapsed().as_micros()).unwrap();
-                let body = Bytes::copy_from_slice(&now.to_be_bytes());
-                let frames = vec![RawFrame::new(FrameType::PING, Lane::Control, body)];
-                station.driver.request(Request::Send { link, frames }).unwrap();
-            }
-            _ = timeout(Duration::from_secs(1), station.driver.recv(&mut reports)) => {}
-        }
-        balance += granted(&reports, link, Lane::Bulk);
-        for report in reports.drain(..) {
-            if let Report::Frames { frames, .. } = report {
-                let now = u64::try_from(start.elapsed().as_micros()).unwrap();
-                let asked = frames.iter().map(|pong| u64::from_be_bytes(pong.tail[..].try_into().unwrap()));
-                trips.extend(asked.map(|asked| (now - asked, asked)));
-            }
-        }
+    let start = Instant::now();
+    let beside = pings_beside_bulk(&mut station, link, Duration::from_millis(100), time).await;
+    let lasted = usize::try_from(start.elapsed().as_millis()).unwrap();
+    let count = beside.trips.len();
+    assert!(count > 0, "no PING was answered");
+    let [p50, p90, p99, max] = [50, 90, 99, 100].map(|percent| beside.percentile(percent) / 1000);
+    println!("{count} round trips: p50 {p50} ms, p90 {p90} ms, p99 {p99} ms, max {max} ms");
+    for Trip { took, asked } in beside.trips.iter().rev().take(8) {
+        println!("slow: {} ms, asked at {} ms", took / 1000, asked / 1000);
     }
-    trips.sort_unstable();
-    let at = |percent: usize| trips[(trips.len() * percent / 100).min(trips.len() - 1)].0 / 1000;
-    println!(
-        "{} round trips: p50 {} ms, p90 {} ms, p99 {} ms, max {} ms",
-        trips.len(),
-        at(50),
-        at(90),
-        at(99),
-        at(100)
-    );
-    for (trip, asked) in trips.iter().rev().take(8) {
-        println!("slow: {} ms, asked at {} ms", trip / 1000, asked / 1000);
-    }
-    println!("bulk: {} kB/s", sent / usize::try_from(start.elapsed().as_millis()).unwrap());
+    println!("bulk: {} kB/s", beside.sent / lasted);
 }

@@ -3,18 +3,17 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use crosscast_exam::transport::{Candidate, Station};
+use crosscast_exam::transport::{Candidate, Station, listening};
 use crosscast_port::DialError;
 use crosscast_stream::overlay::{Overlay, OverlayConfig, Ownership};
-use crosscast_transport::{Transport, TransportError};
+use crosscast_transport::TransportError;
 use crosscast_wire::{
-    Attestation, AttestationDraft, AttestationFields, Locator, Network, NodeId, PeerFault, RustCrypto, SecretKey,
-    WallMillis,
+    Attestation, AttestationDraft, AttestationFields, Network, PeerFault, RustCrypto, SecretKey, WallMillis,
 };
 
 use crate::host::{LoopbackHost, gone, host_secret, node_id, node_secret, up};
-use crate::stranger::{STRANGER, Stranger, both_ways, host_key, listening, refusal, victim};
-use crate::{OnLoopback, config};
+use crate::stranger::{STRANGER, Stranger, both_ways, host_key, refusal, victim};
+use crate::{Nodes, ON_LOOPBACK, config, host_of};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
@@ -69,24 +68,12 @@ async fn a_forged_source_or_a_wrong_key_at_the_right_address_is_refused() {
 
 #[tokio::test]
 async fn who_comes_by_another_network_is_refused_whatever_it_says() {
-    struct Elsewhere;
-    impl Candidate for Elsewhere {
-        fn transport(&self, node: u8) -> Box<dyn Transport> {
-            let host = crate::host_of(node);
-            host.change(|scene| scene.elsewhere = true);
-            Box::new(Overlay::new(host, config(node)).unwrap())
-        }
-        fn listen_at(&self, node: u8) -> Locator {
-            OnLoopback.listen_at(node)
-        }
-        fn key(&self, node: u8) -> Option<NodeId> {
-            OnLoopback.key(node)
-        }
-        fn nowhere(&self) -> Locator {
-            OnLoopback.nowhere()
-        }
-    }
-    let (mut station, at) = listening(&Elsewhere).await;
+    let elsewhere = Nodes(|node| {
+        let host = host_of(node);
+        host.change(|scene| scene.elsewhere = true);
+        (host, config(node))
+    });
+    let (mut station, at) = listening(&elsewhere).await;
     for stranger in [Stranger::polite(), Stranger::saying(None, None)] {
         let _stream = stranger.dial(&at).await;
         assert_eq!(refusal(&mut station).await, PeerFault::AddressNotOwned);
@@ -151,35 +138,17 @@ async fn another_node_than_the_one_dialled_is_the_wrong_key_and_learns_nothing_o
     assert_eq!(station.dial(at).await.unwrap_err(), DialError::Refused(PeerFault::AddressNotOwned));
 }
 
-/// Nodes whose host node is in the subnet of an attested one, or tells no key.
-struct Attested {
-    tells_key: bool,
-    not_before: u64,
-    ownership: Ownership,
-}
-
-impl Candidate for Attested {
-    fn transport(&self, node: u8) -> Box<dyn Transport> {
-        let host = host_secret(node, self.ownership);
-        let looks = LoopbackHost::up(host.public());
-        if !self.tells_key {
-            looks.change(|scene| scene.sighting = up(None));
+/// Nodes with an attestation, whose host node has loopback in a way and tells its key or not.
+fn nodes_with(ownership: Ownership, not_before: u64, tells_key: bool) -> impl Candidate {
+    Nodes(move |node| {
+        let key = host_secret(node, ownership);
+        let host = LoopbackHost::up(key.public());
+        if !tells_key {
+            host.change(|scene| scene.sighting = up(None));
         }
-        let attestation = attested(Network::Yggdrasil, &host, node, self.not_before).bytes().clone();
-        Box::new(Overlay::new(looks, OverlayConfig { attestation: Some(attestation), ..config(node) }).unwrap())
-    }
-
-    fn listen_at(&self, node: u8) -> Locator {
-        OnLoopback.listen_at(node)
-    }
-
-    fn key(&self, node: u8) -> Option<NodeId> {
-        Some(node_id(node))
-    }
-
-    fn nowhere(&self) -> Locator {
-        OnLoopback.nowhere()
-    }
+        let attestation = attested(Network::Yggdrasil, &key, node, not_before).bytes().clone();
+        (host, OverlayConfig { attestation: Some(attestation), ..config(node) })
+    })
 }
 
 #[tokio::test]
@@ -193,9 +162,8 @@ async fn a_node_shows_its_attestation_where_it_is_needed_and_only_while_it_holds
         (true, now() - 2 * DAY, Ownership::Subnet, Some(PeerFault::AttestationMissing)),
         (true, now() - DAY / 2, Ownership::No, Some(PeerFault::AddressNotOwned)),
     ] {
-        let candidate = Attested { tells_key, not_before, ownership };
-        let (_listening, at) = listening(&candidate).await;
-        let mut dialler = Station::start(&OnLoopback, 2);
+        let (_listening, at) = listening(&nodes_with(ownership, not_before, tells_key)).await;
+        let mut dialler = Station::start(&ON_LOOPBACK, 2);
         let got = dialler.dial(at).await.map(|(_, up)| up.peer);
         let wanted = fault.map_or(Ok(Some(node_id(1))), |fault| Err(DialError::Refused(fault)));
         assert_eq!(got, wanted, "{tells_key} {ownership:?}");
@@ -222,26 +190,14 @@ async fn an_attestation_of_another_node_or_network_is_a_fault_of_the_configurati
 
 #[tokio::test]
 async fn a_node_without_a_host_node_introduces_nothing_and_dials_nobody() {
-    struct Gone;
-    impl Candidate for Gone {
-        fn transport(&self, node: u8) -> Box<dyn Transport> {
-            let host = LoopbackHost::up(host_key(Ownership::Node));
-            host.change(|scene| scene.sighting = gone());
-            Box::new(Overlay::new(host, config(node)).unwrap())
-        }
-        fn listen_at(&self, node: u8) -> Locator {
-            OnLoopback.listen_at(node)
-        }
-        fn key(&self, node: u8) -> Option<NodeId> {
-            OnLoopback.key(node)
-        }
-        fn nowhere(&self) -> Locator {
-            OnLoopback.nowhere()
-        }
-    }
-    let mut station = Station::start(&Gone, 1);
+    let nodes = Nodes(|node| {
+        let host = LoopbackHost::up(host_key(Ownership::Node));
+        host.change(|scene| scene.sighting = gone());
+        (host, config(node))
+    });
+    let mut station = Station::start(&nodes, 1);
     let at = Stranger::polite().serve().await;
     assert_eq!(station.dial(at).await.unwrap_err(), DialError::NotAttached);
-    let error = station.listen(Gone.listen_at(1)).await.unwrap_err();
+    let error = station.listen(nodes.listen_at(1)).await.unwrap_err();
     assert_eq!(error, crosscast_port::ListenError::NoSuchAddress);
 }

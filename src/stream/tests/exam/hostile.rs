@@ -1,8 +1,8 @@
 //! Who does not shake hands as it should, or breaks the channel or the framing, gets no link or loses it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crosscast_exam::transport::Station;
+use crosscast_exam::transport::{Station, listening, tcp};
 use crosscast_port::{DialError, DownReason, Report};
 use crosscast_seal::noise::records::{RecordCipher, Sealer, TAG_LEN};
 use crosscast_seal::noise::{Channel, Handshake, NoiseSecret};
@@ -12,9 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::OnLoopback;
 use crate::host::node_id;
-use crate::stranger::{PROLOGUE, Stranger, both_ways, is_well, listener, receive, refusal, send, victim};
+use crate::stranger::{PROLOGUE, Stranger, both_ways, is_well, receive, refusal, send, victim};
+use crate::{ON_LOOPBACK, tuned};
 
 const BROKEN: PeerFault = PeerFault::HandshakeBroken;
 
@@ -52,7 +52,7 @@ async fn a_server_of_plain_text_is_no_peer() {
         (&[0, 96, 1, 2, 3], DialError::Handshake),
         (&[&[0, 96][..], &[9; 96]].concat(), DialError::Refused(BROKEN)),
     ] {
-        let (listener, at) = listener().await;
+        let (listener, at) = tcp::listener(&ON_LOOPBACK).await;
         let words = words.to_vec();
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -60,7 +60,7 @@ async fn a_server_of_plain_text_is_no_peer() {
             stream.shutdown().await.unwrap();
             let _ = stream.read_to_end(&mut Vec::new()).await;
         });
-        assert_eq!(Station::start(&OnLoopback, 2).dial(at).await.unwrap_err(), error);
+        assert_eq!(Station::start(&ON_LOOPBACK, 2).dial(at).await.unwrap_err(), error);
     }
 }
 
@@ -119,25 +119,16 @@ async fn replayed_handshake_bytes_are_refused() {
 
 #[tokio::test]
 async fn a_slow_handshake_is_refused_at_its_deadline_and_holds_a_place_only_that_long() {
-    let tuned = crate::limits::Tuned(|config| {
+    let tuned = tuned(|config| {
         config.limits.half_open = 8;
         config.timeouts.handshake = Duration::from_millis(600);
     });
-    let (mut station, at) = crate::stranger::listening(&tuned).await;
-    let start = Instant::now();
-    let mut idle = Vec::new();
-    for _ in 0..12 {
-        let mut stream = TcpStream::connect(at.host_port().unwrap()).await.unwrap();
-        stream.write_all(&[0]).await.unwrap();
-        idle.push(stream);
-    }
-    let polite = Stranger::polite();
-    let (polite, _) = tokio::join!(polite.dial(&at), station.accept());
-    polite.unwrap();
-    assert!(start.elapsed() >= Duration::from_millis(550), "every place was taken");
-    for mut stream in idle {
+    let (mut station, at) = listening(&tuned).await;
+    let stranger = Stranger::polite();
+    let polite = stranger.dial(&at);
+    let cut = tcp::slow_handshakes_are_cut_and_hold_a_place_only_that_long((&mut station, &at), 0, polite).await;
+    for _ in 0..cut {
         assert_eq!(refusal(&mut station).await, BROKEN);
-        assert!(matches!(stream.read(&mut [0; 64]).await, Ok(0) | Err(_)));
     }
 }
 
@@ -253,7 +244,7 @@ async fn records_that_are_altered_repeated_or_nonsense_break_the_link() {
 #[tokio::test]
 async fn what_is_not_on_the_network_is_neither_dialled_nor_listened_on() {
     use crosscast_port::ListenError;
-    let mut station = Station::start(&OnLoopback, 1);
+    let mut station = Station::start(&ON_LOOPBACK, 1);
     let locator = |text: &str| Locator::parse(text).unwrap();
     for text in ["ygg://[fe80::1]:7700", "ygg://127.0.0.1:7700", "ygg://localhost:7700", "ygg://[::1]:0"] {
         assert_eq!(station.dial(locator(text)).await.unwrap_err(), DialError::BadLocator, "{text}");

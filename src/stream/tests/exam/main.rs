@@ -19,8 +19,23 @@ use crosscast_transport::Transport;
 use crosscast_wire::{Locator, NodeId};
 use host::{LoopbackHost, host_secret, node_id};
 
-/// Nodes on loopback, each with a host node of its own.
-struct OnLoopback;
+/// What a node is made of.
+type Made = (LoopbackHost, OverlayConfig);
+
+/// Nodes on loopback, made as a test wants them.
+struct Nodes<M>(M);
+
+/// Nodes that each have a host node of their own.
+const ON_LOOPBACK: Nodes<fn(u8) -> Made> = Nodes(|node| (host_of(node), config(node)));
+
+/// Nodes on loopback whose configuration a test has changed.
+fn tuned(tune: fn(&mut OverlayConfig)) -> impl Candidate {
+    Nodes(move |node| {
+        let mut config = config(node);
+        tune(&mut config);
+        (host_of(node), config)
+    })
+}
 
 /// A configuration for tests: any free port, and looks that come quickly.
 fn config(node: u8) -> OverlayConfig {
@@ -33,9 +48,10 @@ fn host_of(node: u8) -> LoopbackHost {
     LoopbackHost::up(host_secret(node, Ownership::Node).public())
 }
 
-impl Candidate for OnLoopback {
+impl<M: Fn(u8) -> Made + Send + Sync> Candidate for Nodes<M> {
     fn transport(&self, node: u8) -> Box<dyn Transport> {
-        Box::new(Overlay::new(host_of(node), config(node)).unwrap())
+        let (host, config) = (self.0)(node);
+        Box::new(Overlay::new(host, config).unwrap())
     }
 
     fn listen_at(&self, _node: u8) -> Locator {
@@ -53,4 +69,4 @@ impl Candidate for OnLoopback {
     }
 }
 
-crosscast_exam::sit_transport_exam!(OnLoopback);
+crosscast_exam::sit_transport_exam!(ON_LOOPBACK);

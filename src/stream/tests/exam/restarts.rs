@@ -4,38 +4,18 @@ use std::time::Duration;
 
 use crosscast_exam::transport::{Candidate, Station};
 use crosscast_port::{DialError, NetworkReport, Report};
-use crosscast_stream::overlay::{Neighbour, Overlay, OverlayConfig, Ownership};
-use crosscast_transport::Transport;
-use crosscast_wire::{FrameType, Lane, Locator, NetworkReason, NetworkState, NodeId, RawFrame};
+use crosscast_stream::overlay::{Neighbour, OverlayConfig, Ownership};
+use crosscast_wire::{FrameType, Lane, Locator, NetworkReason, NetworkState, RawFrame};
 use tokio::time::sleep;
 
 use crate::host::{LoopbackHost, gone, host_secret, node_id, up};
 use crate::stranger::is_well;
-use crate::{OnLoopback, config};
+use crate::{Nodes, ON_LOOPBACK, config};
 
 /// Nodes of one host node, which a test holds.
-struct Attached {
-    host: LoopbackHost,
-    port: u16,
-}
-
-impl Candidate for Attached {
-    fn transport(&self, node: u8) -> Box<dyn Transport> {
-        let config = OverlayConfig { port: self.port, ..config(node) };
-        Box::new(Overlay::new(self.host.clone(), config).unwrap())
-    }
-
-    fn listen_at(&self, node: u8) -> Locator {
-        OnLoopback.listen_at(node)
-    }
-
-    fn key(&self, node: u8) -> Option<NodeId> {
-        OnLoopback.key(node)
-    }
-
-    fn nowhere(&self) -> Locator {
-        OnLoopback.nowhere()
-    }
+fn nodes_of(host: &LoopbackHost, port: u16) -> impl Candidate + use<> {
+    let host = host.clone();
+    Nodes(move |node| (host.clone(), OverlayConfig { port, ..config(node) }))
 }
 
 fn key() -> [u8; 32] {
@@ -44,7 +24,7 @@ fn key() -> [u8; 32] {
 
 fn attached(port: u16) -> (LoopbackHost, Station) {
     let host = LoopbackHost::up(key());
-    let station = Station::start(&Attached { host: host.clone(), port }, 1);
+    let station = Station::start(&nodes_of(&host, port), 1);
     (host, station)
 }
 
@@ -111,8 +91,8 @@ async fn the_network_is_reported_when_it_changes_and_not_otherwise() {
 async fn a_restart_of_the_host_node_heals_on_the_same_port_and_links_live_on() {
     let (host, mut station) = attached(0);
     let at = listening(&mut station).await;
-    let extra = station.listen(OnLoopback.listen_at(1)).await.unwrap();
-    let mut other = Station::start(&OnLoopback, 2);
+    let extra = station.listen(ON_LOOPBACK.listen_at(1)).await.unwrap();
+    let mut other = Station::start(&ON_LOOPBACK, 2);
     let (up_there, (link, _)) = tokio::join!(other.dial(at.clone()), station.accept());
     let far = up_there.unwrap().0;
 
@@ -139,7 +119,7 @@ async fn a_restart_of_the_host_node_heals_on_the_same_port_and_links_live_on() {
 async fn a_node_that_starts_before_its_host_node_listens_once_that_is_there() {
     let host = LoopbackHost::up(key());
     host.change(|scene| scene.sighting = gone());
-    let mut station = Station::start(&Attached { host: host.clone(), port: 0 }, 1);
+    let mut station = Station::start(&nodes_of(&host, 0), 1);
     while network(&mut station).await.state != NetworkState::Down {}
     host.change(|scene| scene.sighting = up(Some(key())));
     let at = listening(&mut station).await;

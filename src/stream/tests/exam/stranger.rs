@@ -1,15 +1,15 @@
 //! Strangers: peers that shake hands by hand and say of themselves whatever a test wants.
 
 use bytes::Bytes;
-use crosscast_exam::transport::{Candidate, Station};
+use crosscast_exam::transport::{Station, listening, tcp};
 use crosscast_port::Report;
 use crosscast_seal::noise::{Channel, Handshake, NoiseSecret};
 use crosscast_stream::overlay::{HostKey, Introduction, Ownership};
 use crosscast_wire::{Locator, NodeId, PeerFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
-use crate::OnLoopback;
+use crate::ON_LOOPBACK;
 use crate::host::{host_secret, node_id};
 
 pub(crate) const PROLOGUE: &[u8] = b"crosscast overlay v1\0ygg";
@@ -57,7 +57,7 @@ impl Stranger {
 
     /// Shakes hands as the listener, once; gives the locator at once.
     pub(crate) async fn serve(self) -> Locator {
-        let (listener, at) = listener().await;
+        let (listener, at) = tcp::listener(&ON_LOOPBACK).await;
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut hands = Handshake::responder(&secret(2), &[4; 32], self.prologue).unwrap();
@@ -76,13 +76,6 @@ fn secret(byte: u8) -> NoiseSecret {
     NoiseSecret::new([byte; 32])
 }
 
-/// A listener on loopback and its locator.
-pub(crate) async fn listener() -> (TcpListener, Locator) {
-    let listener = TcpListener::bind("[::1]:0").await.unwrap();
-    let at = Locator::parse(&format!("ygg://{}", listener.local_addr().unwrap())).unwrap();
-    (listener, at)
-}
-
 pub(crate) async fn send(stream: &mut TcpStream, message: &[u8]) -> std::io::Result<()> {
     let len = u16::try_from(message.len()).unwrap().to_be_bytes();
     stream.write_all(&[&len[..], message].concat()).await
@@ -96,13 +89,7 @@ pub(crate) async fn receive(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> 
 
 /// A listening node.
 pub(crate) async fn victim() -> (Station, Locator) {
-    listening(&OnLoopback).await
-}
-
-pub(crate) async fn listening(candidate: &dyn Candidate) -> (Station, Locator) {
-    let mut station = Station::start(candidate, 1);
-    let at = station.listen(candidate.listen_at(1)).await.unwrap();
-    (station, at)
+    listening(&ON_LOOPBACK).await
 }
 
 /// The next refusal that a node reports.

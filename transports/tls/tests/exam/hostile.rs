@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crosscast_exam::transport::{Pair, Station};
+use crosscast_exam::transport::{Station, tcp};
 use crosscast_port::{DialError, DownReason, Report};
 use crosscast_wire::{FrameType, Lane, Locator};
 use rcgen::KeyPair;
@@ -122,8 +122,7 @@ async fn plain_text_garbage_is_refused() {
 
 #[tokio::test]
 async fn a_server_of_plain_text_is_no_peer() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = Locator::parse(&format!("tls://{}", listener.local_addr().unwrap())).unwrap();
+    let (listener, at) = tcp::listener(&OnLoopback("127.0.0.1")).await;
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(b"220 mail.example ESMTP\r\n").await.unwrap();
@@ -174,19 +173,5 @@ async fn a_connection_cut_without_the_end_of_tls_is_broken_not_closed() {
 
 #[tokio::test]
 async fn a_flipped_bit_on_the_way_breaks_the_link() {
-    let Pair { mut a, mut b, .. } = Pair::new(&OnLoopback("127.0.0.1")).await;
-    let (front, behind) = crate::limits::proxy(&mut b, |bytes: &mut [u8], total: usize| {
-        // Past the handshake, within the records of the message.
-        if total > 20_000 {
-            bytes[bytes.len() / 2] ^= 1;
-        }
-        true
-    })
-    .await;
-    let (up, (link_b, _)) = tokio::join!(a.dial(front), b.accept());
-    let link = up.unwrap().0;
-    let frame = crosscast_wire::RawFrame::new(FrameType::MESSAGE, Lane::Bulk, vec![0; 60_000].into());
-    a.send(link, vec![frame]).await;
-    assert_eq!(b.down(link_b).await, DownReason::Broken);
-    behind.abort();
+    tcp::a_flipped_bit_on_the_way_breaks_the_link(&OnLoopback("127.0.0.1")).await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crosscast_exam::transport::{Candidate, Station};
+use crosscast_exam::transport::{Station, listening, tcp};
 use crosscast_wire::Locator;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -14,7 +14,7 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
     SupportedProtocolVersion,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -79,8 +79,7 @@ impl Stranger {
 
     /// Serves one handshake as a server; gives the locator at once.
     pub(crate) async fn serve(self) -> Locator {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = Locator::parse(&format!("tls://{}", listener.local_addr().unwrap())).unwrap();
+        let (listener, at) = tcp::listener(&OnLoopback("127.0.0.1")).await;
         let config = self.server();
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
@@ -96,12 +95,6 @@ impl Stranger {
 /// A listening node.
 pub(crate) async fn victim() -> (Station, Locator) {
     listening(&OnLoopback("127.0.0.1")).await
-}
-
-pub(crate) async fn listening(candidate: &dyn Candidate) -> (Station, Locator) {
-    let mut station = Station::start(candidate, 1);
-    let at = station.listen(candidate.listen_at(1)).await.unwrap();
-    (station, at)
 }
 
 pub(crate) fn ed25519() -> KeyPair {

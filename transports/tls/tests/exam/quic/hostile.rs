@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crosscast_exam::transport::Station;
+use crosscast_exam::transport::{Station, listening};
 use crosscast_port::{DialError, DownReason, Report};
 use crosscast_transport::framing::{FragmentWriter, mark};
 use crosscast_wire::{FrameType, Lane, Locator, RawFrame};
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::V4;
 use super::stranger::{Visit, address, serve, visit};
-use crate::stranger::{Stranger, certified, ed25519, listening};
+use crate::stranger::{Stranger, certified, ed25519};
 
 /// The server must end the connection, report no link for it, and still take a polite one.
 async fn is_refused(victim: &mut Station, at: &Locator, stranger: Stranger) {

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crosscast_exam::transport::path::{UdpPath, Weather};
-use crosscast_exam::transport::{Pair, Station};
+use crosscast_exam::transport::{Pair, Station, limits, listening};
 use crosscast_port::{DialError, DownReason, ListenError, Report, Request};
 use crosscast_wire::{FrameType, Lane, Locator, RawFrame};
 use tokio::net::UdpSocket;
 
 use super::stranger::{address, endpoint, visit};
 use super::{OverQuic, V4};
-use crate::stranger::{Stranger, listening};
+use crate::stranger::Stranger;
 
 /// A path that carries everything to the listener and nothing back.
 async fn one_way(to: std::net::SocketAddr) -> std::net::SocketAddr {
@@ -52,37 +52,20 @@ async fn a_server_that_never_answers_costs_a_dial_its_deadline() {
     let tuned = OverQuic { tune: |config| config.timeouts.handshake = Duration::from_millis(300), ..V4 };
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let at = Locator::parse(&format!("quic://{}", silent.local_addr().unwrap())).unwrap();
-    let start = Instant::now();
-    assert_eq!(Station::start(&tuned, 1).dial(at).await.unwrap_err(), DialError::Timeout);
-    assert!(start.elapsed() < Duration::from_secs(2));
+    limits::a_server_that_never_answers_costs_a_dial_its_deadline(&tuned, at, DialError::Timeout).await;
 }
 
 #[tokio::test]
 async fn links_beyond_the_limit_are_refused_on_both_sides() {
     let tuned = OverQuic { tune: |config| config.limits.links = 2, ..V4 };
-    let (mut station, at) = listening(&tuned).await;
-    let mut dialler = Station::start(&tuned, 2);
-    for _ in 0..2 {
-        let (up, _) = tokio::join!(dialler.dial(at.clone()), station.accept());
-        up.unwrap();
-    }
-    assert_eq!(dialler.dial(at.clone()).await.unwrap_err(), DialError::Full);
-    let third = visit(Stranger::polite(), &at).await.unwrap();
+    let full = limits::a_dial_beyond_the_limit_of_two_links_is_refused(&tuned).await;
+    let third = visit(Stranger::polite(), &full.at).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), third.connection.closed()).await.expect("no place for it");
 }
 
 #[tokio::test]
 async fn a_link_makes_room_when_it_ends() {
-    let tuned = OverQuic { tune: |config| config.limits.links = 1, ..V4 };
-    let (mut station, at) = listening(&tuned).await;
-    let mut dialler = Station::start(&tuned, 2);
-    for _ in 0..5 {
-        let (up, (link_b, _)) = tokio::join!(dialler.dial(at.clone()), station.accept());
-        let link = up.unwrap().0;
-        dialler.driver.request(Request::Close { link }).unwrap();
-        dialler.down(link).await;
-        station.down(link_b).await;
-    }
+    limits::a_link_makes_room_when_it_ends(&OverQuic { tune: |config| config.limits.links = 1, ..V4 }).await;
 }
 
 #[tokio::test]
@@ -95,9 +78,7 @@ async fn a_path_that_swallows_everything_stalls_the_link() {
     let (up, _) = tokio::join!(dialler.dial(front), station.accept());
     let link = up.unwrap().0;
     path.set(Weather { loss_ppm: 1_000_000, long: 0, ..Weather::calm(Duration::ZERO) });
-    let frame = RawFrame::new(FrameType::MESSAGE, Lane::Bulk, vec![0; 50_000].into());
-    dialler.send_until_dry(link, &frame, Duration::from_millis(300)).await;
-    assert_eq!(dialler.down(link).await, DownReason::Stalled);
+    limits::a_path_that_swallows_everything_stalls_the_link(&mut dialler, link).await;
 }
 
 #[tokio::test]
