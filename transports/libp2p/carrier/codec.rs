@@ -146,10 +146,10 @@ pub(crate) fn is_topic(text: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
-    use crate::carrier::testing::{by_right, chain, message};
+    use crate::carrier::testing::{by_right, chain, frame, message};
 
     fn payload() -> Payload {
-        Payload { chain: Some(chain(Lane::Normal)), message: by_right(1, 100) }
+        Payload { chain: Some(chain(Lane::Normal)), message: frame(&by_right(1, 100)) }
     }
 
     /// What was laid out, as it is read: a body in one piece.
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_payload_survives_with_and_without_its_chain() {
-        for payload in [payload(), Payload { chain: None, message: message(1, 100) }] {
+        for payload in [payload(), Payload { chain: None, message: frame(&message(1, 100)) }] {
             let data = encode(&payload).unwrap();
             let read = decode(data.clone()).unwrap();
             assert_eq!(
@@ -172,10 +172,10 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_neither_laid_out_nor_read() {
-        let long = Payload { chain: None, message: message(1, PAYLOAD_MAX) };
+        let long = Payload { chain: None, message: frame(&message(1, PAYLOAD_MAX)) };
         assert_eq!(encode(&long), None);
         assert_eq!(decode(vec![0; PAYLOAD_MAX + 1]), Err(CodecError::TooLong));
-        let fits = Payload { chain: None, message: message(1, PAYLOAD_MAX - 400) };
+        let fits = Payload { chain: None, message: frame(&message(1, PAYLOAD_MAX - 400)) };
         assert!(encode(&fits).unwrap().len() <= PAYLOAD_MAX);
     }
 
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn frames_out_of_place_are_refused() {
-        let (chain, message) = (chain(Lane::Normal), by_right(1, 10));
+        let (chain, message) = (chain(Lane::Normal), frame(&by_right(1, 10)));
         let laid = |frames: &[&RawFrame]| -> Vec<u8> {
             let one = |frame: &&RawFrame| {
                 let body = whole(frame).tail;
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(decode(laid(&[&chain])), Err(CodecError::Cut));
         let travelled = RawFrame { head: Hop::new(0, 3, 0).encode().into(), ..message.clone() };
         assert_eq!(decode(laid(&[&travelled])), Err(CodecError::Hop));
-        let plain = self::message(1, 10);
+        let plain = frame(&self::message(1, 10));
         // One message has one layout: whoever could make another would have it passed on once more.
         let mut padded = Hop::new(0, 0, 0).encode();
         padded[0] += 1;

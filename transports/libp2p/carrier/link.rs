@@ -137,7 +137,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
     use crate::carrier::codec::{PAYLOAD_MAX, decode};
-    use crate::carrier::testing::{by_right, chain, message};
+    use crate::carrier::testing::{by_right, chain, frame, message};
     use crosscast_port::{LinkId, Report, Request};
     use crosscast_transport::PortDriver;
     use std::sync::Arc;
@@ -183,7 +183,8 @@ mod tests {
     #[tokio::test]
     async fn a_message_goes_out_behind_its_chain_and_what_is_too_long_does_not() {
         let mut rig = rig().await;
-        rig.send(vec![chain(Lane::Normal), by_right(1, 10), message(2, PAYLOAD_MAX), message(3, 20)]);
+        let [long, short] = [message(2, PAYLOAD_MAX), message(3, 20)];
+        rig.send(vec![chain(Lane::Normal), frame(&by_right(1, 10)), frame(&long), frame(&short)]);
         let mut published = Vec::new();
         for _ in 0..2 {
             let Some((NAME, Word::Publish(data))) = rig.words.recv().await else { panic!("no payload") };
@@ -203,7 +204,7 @@ mod tests {
         let room = Arc::new(Semaphore::new(1_000));
         for number in 0..20 {
             let room = Arc::clone(&room).acquire_many_owned(50).await.unwrap();
-            let payload = Payload { chain: None, message: message(number + 1, 50_000) };
+            let payload = Payload { chain: None, message: frame(&message(number + 1, 50_000)) };
             rig.inbox.send(Handed { payload, room }).await.unwrap();
         }
         // The node takes half a megabyte of one link at once, and the rest stays here.

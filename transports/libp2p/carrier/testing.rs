@@ -1,21 +1,24 @@
 //! Messages and chains for the tests of the carrier.
+//!
+//! It needs nothing but `crosscast-wire`, so that tests outside this crate take it in by its path.
 
 use crosscast_wire::{
     Capability, CapabilityFields, Chain, ChainHash, Class, Codec, Destination, Entry, FrameType, GroupId, HeaderDraft,
-    Hop, Instance, Lane, NodeId, Order, RawFrame, Rights, RustCrypto, SecretKey, Seq, WallMillis, encode_entries,
+    Hop, Instance, Lane, Message, NodeId, Order, RawFrame, Rights, RustCrypto, SecretKey, Seq, WallMillis,
+    encode_entries,
 };
 
-/// A MESSAGE frame of class normal with an entry of so many bytes.
-pub(crate) fn message(seq: u64, len: usize) -> RawFrame {
+/// A message of class normal with an entry of so many bytes.
+pub(crate) fn message(seq: u64, len: usize) -> Message {
     naming(None, seq, len)
 }
 
-/// As [`message`], by the right of a chain.
-pub(crate) fn by_right(seq: u64, len: usize) -> RawFrame {
-    naming(Some(capability().hash()), seq, len)
+/// As [`message`], by the right of the chain in [`chain`].
+pub(crate) fn by_right(seq: u64, len: usize) -> Message {
+    naming(Some(right().hash()), seq, len)
 }
 
-fn naming(chain: Option<ChainHash>, seq: u64, len: usize) -> RawFrame {
+fn naming(chain: Option<ChainHash>, seq: u64, len: usize) -> Message {
     let key = SecretKey::new([7; 32]);
     let draft = HeaderDraft {
         to: Destination::Multicast(GroupId::new([9; 32])),
@@ -33,16 +36,21 @@ fn naming(chain: Option<ChainHash>, seq: u64, len: usize) -> RawFrame {
         count: 1,
     };
     let payload = encode_entries(&[Entry::new(vec![b'.'; len].into())]).unwrap();
-    let message = draft.sign(&RustCrypto, &key, &payload).unwrap();
+    draft.sign(&RustCrypto, &key, &payload).unwrap()
+}
+
+/// The MESSAGE frame of a message, as its sender makes it.
+pub(crate) fn frame(message: &Message) -> RawFrame {
     Hop::new(0, 0, 0).frame(message.bytes().clone(), Lane::Normal)
 }
 
-/// The CHAIN frame of that right.
+/// The CHAIN frame of the sender's right.
 pub(crate) fn chain(lane: Lane) -> RawFrame {
-    RawFrame::new(FrameType::CHAIN, lane, capability().encode().into())
+    RawFrame::new(FrameType::CHAIN, lane, right().encode().into())
 }
 
-fn capability() -> Chain {
+/// The right of the sender to publish.
+fn right() -> Chain {
     let root = SecretKey::new([8; 32]);
     let fields = CapabilityFields {
         group: GroupId::new(root.public()),

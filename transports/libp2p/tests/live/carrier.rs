@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use crosscast_exam::transport::Station;
 use crosscast_port::{DownReason, Judgement, LinkId, Report, Request};
-use crosscast_wire::{
-    Capability, CapabilityFields, Chain, ChainHash, Class, Codec, Destination, Entry, FrameType, GroupId, HeaderDraft,
-    Hop, Instance, Lane, Message, NodeId, Order, RawFrame, Rendezvous, Rights, RustCrypto, Scheme, SecretKey, Seq,
-    WallMillis, encode_entries,
-};
+use crosscast_wire::{FrameType, Hop, Lane, Message, RawFrame, Rendezvous, RustCrypto, Scheme, Seq};
 use futures_util::StreamExt as _;
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity};
 use libp2p::identity::Keypair;
@@ -19,59 +15,15 @@ use tokio::time::timeout;
 
 use super::foreign::attached;
 use super::js::Js;
+use testing::{by_right, chain, frame, message};
+
+#[path = "../../carrier/testing.rs"]
+mod testing;
 
 const NAME: Rendezvous = Rendezvous::new([0xc4; 32]);
 
 fn topic() -> String {
     format!("crosscast/1/{}", "c4".repeat(32))
-}
-
-/// A message of a sender, with so many bytes in it.
-fn message(seq: u64, len: usize) -> Message {
-    naming(None, seq, len)
-}
-
-fn naming(chain: Option<ChainHash>, seq: u64, len: usize) -> Message {
-    let key = SecretKey::new([7; 32]);
-    let draft = HeaderDraft {
-        to: Destination::Multicast(GroupId::new([9; 32])),
-        from: NodeId::new(key.public()),
-        instance: Instance::new(1, 2),
-        seq: Seq(seq),
-        time: WallMillis(1_000),
-        expires: WallMillis(2_000),
-        class: Class::Normal,
-        order: Order::None,
-        deps: Vec::new(),
-        chain,
-        recipients: Vec::new(),
-        codec: Codec::Entries,
-        count: 1,
-    };
-    let payload = encode_entries(&[Entry::new(vec![b'.'; len].into())]).unwrap();
-    draft.sign(&RustCrypto, &key, &payload).unwrap()
-}
-
-/// The right of the sender to publish.
-fn right() -> Chain {
-    let root = SecretKey::new([8; 32]);
-    let fields = CapabilityFields {
-        group: GroupId::new(root.public()),
-        subject: NodeId::new(SecretKey::new([7; 32]).public()),
-        rights: Rights::PUBLISH,
-        not_before: WallMillis(1),
-        not_after: WallMillis(9_000),
-        epoch: 0,
-        rate_class: 0,
-        depth_left: 0,
-        issuer: NodeId::new(root.public()),
-        invite: None,
-    };
-    Chain::new(vec![Capability::issue(fields, &RustCrypto, &root).unwrap()]).unwrap()
-}
-
-fn frame(message: &Message) -> RawFrame {
-    Hop::new(0, 0, 0).frame(message.bytes().clone(), Lane::Normal)
 }
 
 /// The bytes of a payload with this message.
@@ -155,9 +107,8 @@ async fn pair(js: &mut Js) -> ((Station, LinkId), Reader) {
 async fn a_message_crosses_a_foreign_node_with_its_chain() {
     let Some(mut js) = Js::start(0).await else { return };
     let ((mut a, link), mut b) = pair(&mut js).await;
-    let right = right();
-    let chain = RawFrame::new(FrameType::CHAIN, Lane::Normal, right.encode().into());
-    let sent = naming(Some(right.hash()), 1, 5_000);
+    let chain = chain(Lane::Normal);
+    let sent = by_right(1, 5_000);
     a.send(link, vec![chain.clone(), frame(&sent)]).await;
     let seen = js.until(|event| event["ev"] == "message" && event["bytes"].as_u64().unwrap() > 5_000).await;
     assert_eq!(seen["topic"], topic());
