@@ -221,11 +221,14 @@ impl Behaviour {
         let Some(opening) = self.opens.remove(&ticket) else { return };
         let Some(connection) = self.connections.get_mut(opening.connection) else { return };
         connection.opened = true;
+        let peer = connection.peer;
         let Some(opened) = self.stream(opening.connection, placed, true) else { return };
         match opening.answer {
             Some(answer) => tell(Some(answer), Ok(opened)),
             None => self.hand_over(opened),
         }
+        // A direct connection may have come while the stream was opened over a circuit.
+        self.relieve(peer);
     }
 
     fn stream(&self, id: ConnectionId, placed: Placed, opened_here: bool) -> Option<Opened> {

@@ -1,9 +1,9 @@
 //! The hello on a fresh link, and the link table's rules of duplicates and instances (`docs/spec/hello.md`).
 //!
 //! Both sides send HELLO at once; each then signs scheme, role, channel binding, both NodeIds and the transcript of both
-//! bodies. No other frame is read before both proofs are through. Per (peer, instance, scheme) the connection dialled by
-//! the smaller key stays, if it still answers; a newer one from the same dialler replaces the older, which may be half
-//! open.
+//! bodies. No other frame is read before both proofs are through. Per (peer, instance, scheme) a direct link stays rather
+//! than one through a relay, and then the one dialled by the smaller key, if it still answers; a newer one from the same
+//! dialler replaces the older, which may be half open.
 
 use bytes::Bytes;
 use crosscast_port::{LinkId, LinkUp, Request, Role};
@@ -211,15 +211,14 @@ impl Node {
         }
         self.greet(link);
         for rival in rivals {
-            match (self.stays(link, key), self.stays(rival, key)) {
-                (false, true) => self.challenge(rival, link),
-                (true, false) => self.close(rival, CloseCode::Duplicate, ""),
-                // The same dialler: the listener knows which of the two came later.
-                (true, true) | (false, false) => {
-                    if self.links.get(&link).is_some_and(|state| !state.is_dialer()) {
-                        self.close(rival, CloseCode::Duplicate, "");
-                    }
+            match self.outlasts(link, rival, key) {
+                Some(true) => self.close(rival, CloseCode::Duplicate, ""),
+                Some(false) => self.challenge(rival, link),
+                // The listener knows which of the two came later.
+                None if self.links.get(&link).is_some_and(|state| !state.is_dialer()) => {
+                    self.close(rival, CloseCode::Duplicate, "");
                 }
+                None => {}
             }
         }
         self.measure_all(key);
@@ -249,10 +248,18 @@ impl Node {
         }
     }
 
+    /// Whether a link stays beside which there is a rival: the direct one does, then the one that the smaller of the two
+    /// keys dialled. Nothing when they are alike: then it is the newer one.
+    fn outlasts(&self, link: LinkId, rival: LinkId, key: PeerKey) -> Option<bool> {
+        let rank = |link| self.links.get(&link).map(|state| (!state.up.traits.relayed, self.is_by_smaller(state, key)));
+        let (own, other) = (rank(link), rank(rival));
+        if own == other { None } else { Some(own > other) }
+    }
+
     /// Whether a link was dialled by the smaller of the two keys.
-    fn stays(&self, link: LinkId, key: PeerKey) -> bool {
+    fn is_by_smaller(&self, link: &Link, key: PeerKey) -> bool {
         let smaller = (self.config.node, self.config.instance) < key;
-        self.links.get(&link).is_some_and(|state| state.is_dialer() == smaller)
+        link.is_dialer() == smaller
     }
 }
 

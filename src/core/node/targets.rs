@@ -58,8 +58,9 @@ impl Node {
         self.request(Request::Dial { dial, locator });
     }
 
-    /// Whether a target's peer is linked already over the target's network: over another, a link is a standby. A key that several locators name, or our own, may belong to several
-    /// machines: which one a locator leads to shows only in the hello, so such a target is dialled until that is known.
+    /// Whether a target's peer is linked already over the target's network: over another, a link is a standby. A key that
+    /// several locators name, or our own, may belong to several machines: which one a locator leads to shows only in the
+    /// hello, so such a target is dialled until that is known.
     fn is_linked_otherwise(&mut self, number: u64) -> bool {
         let Some(target) = self.targets.get_mut(number) else { return false };
         let (led_to, network) = (target.led_to, target.locator.scheme().network());

@@ -1,7 +1,8 @@
 //! Meeting others under a name in the DHT: this node says there that it can be met, and asks who else can.
 //!
 //! Pure: times come in, and what is to be said and asked goes out. The first rounds come soon, since members of a group
-//! often start together; while a round finds nobody new, the next comes later.
+//! often start together and ask before the others have said that they are there; while a round finds nobody new, the next
+//! comes later.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -12,8 +13,11 @@ use libp2p::kad::{QueryId, RecordKey};
 
 /// Names under which this node meets others at once. 512: two days' names of 256 groups.
 const MEETINGS: usize = 512;
+/// Pause after the first round, when it found nobody. 2 s: twenty times what saying and asking take in a DHT of a few nodes;
+/// in a large one the rounds after it do.
+const PAUSE_FIRST: Duration = Duration::from_secs(2);
 /// Pause after a round that found somebody new.
-const PAUSE_MIN: Duration = Duration::from_secs(30);
+const PAUSE_FOUND: Duration = Duration::from_secs(30);
 /// Longest pause between rounds. 10 min: what a node that comes back waits at worst until somebody finds it.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// Questions to the DHT at once, so that a node of many groups does not flood it.
@@ -30,6 +34,7 @@ pub(super) struct Meetings<Q = QueryId>(BTreeMap<Rendezvous, Meeting<Q>>);
 #[derive(Debug)]
 struct Meeting<Q> {
     ask_at: Instant,
+    /// Until the round after the next, unless the next finds somebody.
     pause: Duration,
     asking: Option<Q>,
     found: bool,
@@ -63,7 +68,7 @@ impl<Q: Copy + PartialEq> Meetings<Q> {
         let room = self.0.len() < MEETINGS || self.0.contains_key(&rendezvous);
         if room {
             let fresh =
-                Meeting { ask_at: now, pause: PAUSE_MIN, asking: None, found: false, say_at: now, saying: None };
+                Meeting { ask_at: now, pause: PAUSE_FIRST, asking: None, found: false, say_at: now, saying: None };
             self.0.entry(rendezvous).or_insert(fresh);
         }
         room
@@ -102,7 +107,7 @@ impl<Q: Copy + PartialEq> Meetings<Q> {
             Due::Say(name) => {
                 let Some(meeting) = self.0.get_mut(&name) else { return };
                 meeting.saying = query;
-                meeting.say_at = later(now, if query.is_some() { SAID_AGAIN } else { PAUSE_MIN });
+                meeting.say_at = later(now, if query.is_some() { SAID_AGAIN } else { meeting.pause });
             }
             Due::Ask(name) => {
                 let Some(meeting) = self.0.get_mut(&name) else { return };
@@ -131,13 +136,16 @@ impl<Q: Copy + PartialEq> Meetings<Q> {
             if meeting.saying == Some(query) {
                 meeting.saying = None;
                 if !worked {
-                    meeting.say_at = later(now, PAUSE_MIN);
+                    meeting.say_at = later(now, meeting.pause);
                 }
             }
             if meeting.asking == Some(query) {
                 meeting.asking = None;
-                meeting.pause = if meeting.found { PAUSE_MIN } else { meeting.pause.saturating_mul(2).min(PAUSE_MAX) };
+                if meeting.found {
+                    meeting.pause = PAUSE_FOUND;
+                }
                 meeting.ask_at = later(now, meeting.pause);
+                meeting.pause = meeting.pause.saturating_mul(2).min(PAUSE_MAX);
             }
         }
     }
@@ -145,7 +153,7 @@ impl<Q: Copy + PartialEq> Meetings<Q> {
     /// There is a way into the DHT that was not there, or this node is somewhere else now: everything is done anew.
     pub(super) fn restart(&mut self, now: Instant) {
         for meeting in self.0.values_mut() {
-            meeting.pause = PAUSE_MIN;
+            meeting.pause = PAUSE_FIRST;
             meeting.ask_at = now;
             meeting.say_at = now;
         }
@@ -174,11 +182,11 @@ mod tests {
         assert_eq!(meetings.due(now), Some(Due::Say(name(1))));
         meetings.begun(Due::Say(name(1)), Some(100), now);
         let mut pauses = Vec::new();
-        for query in 0..8 {
+        for query in 0..12 {
             assert_eq!(meetings.due(now), Some(Due::Ask(name(1))), "round {query}");
             meetings.begun(Due::Ask(name(1)), Some(query), now);
             assert!(meetings.is_asking(query) && meetings.due(now).is_none());
-            if query == 6 {
+            if query == 10 {
                 meetings.found(query);
             }
             meetings.ended(query, true, now);
@@ -186,7 +194,7 @@ mod tests {
             pauses.push((next - now).as_secs());
             now = next;
         }
-        assert_eq!(pauses, [60, 120, 240, 480, 600, 600, 30, 60]);
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 30, 60]);
         meetings.ended(100, true, now);
         meetings.restart(now);
         assert_eq!(meetings.due(now), Some(Due::Say(name(1))));

@@ -1,12 +1,13 @@
 //! What strangers may cost: bad signatures, refusals, fresh keys, rates, half-open links.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use bytes::Bytes;
 use crosscast_core::{Command, Input, Reply, Since};
 use crosscast_port::{Report, Role};
 use crosscast_wire::{CloseCode, Frame, FrameType, Lane, Policy, RawFrame, RefuseCode, Rights, RustCrypto, frame};
 
 use crate::common::Net;
-use crate::puppet::{Owned, Puppet, draft, forged, key, message, payload};
+use crate::puppet::{Owned, Puppet, draft, forged, key, message, payload, up};
 
 fn open_group() -> (Net, crosscast_wire::GroupId) {
     let mut net = Net::new(1);
@@ -225,4 +226,41 @@ fn a_half_open_link_gives_way_to_a_newer_one_after_a_second() {
     assert!(!first.is_closed(&net) && !second.is_closed(&net));
     net.pass(200);
     assert!(first.is_closed(&net) && !second.is_closed(&net));
+}
+
+/// Links with a peer that is the dialler and the listener in turn, one after the other; true is one through a relay.
+fn linked(net: &mut Net, number: u64, relayed: [bool; 2], roles: [Role; 2]) -> [Puppet; 2] {
+    let link = |net: &mut Net, relayed, role| {
+        let mut up = up("192.0.2.1", role, Bytes::from_static(b"binding"));
+        up.traits.relayed = relayed;
+        let puppet = Puppet::link_up(net, 0, key(number), up).unwrap();
+        puppet.answer(net);
+        puppet
+    };
+    [link(net, relayed[0], roles[0]), link(net, relayed[1], roles[1])]
+}
+
+#[test]
+fn a_direct_link_stays_rather_than_one_through_a_relay_whoever_dialled_and_whichever_came_first() {
+    for (number, roles) in (1..=8).flat_map(|number| {
+        [Role::Dialer, Role::Listener].into_iter().flat_map(move |first| {
+            [Role::Dialer, Role::Listener].into_iter().map(move |second| (number, [first, second]))
+        })
+    }) {
+        for relayed in [[true, false], [false, true]] {
+            let mut net = Net::new(1);
+            let links = linked(&mut net, number, relayed, roles);
+            links.iter().for_each(|link| link.answer(&mut net));
+            let open = links.each_ref().map(|link| !link.is_closed(&net));
+            assert_eq!(open, relayed.map(|relayed| !relayed), "{number} {roles:?} {relayed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_direct_link_that_answers_no_more_gives_way_to_one_through_a_relay() {
+    let mut net = Net::new(1);
+    let [direct, relayed] = linked(&mut net, 1, [false, true], [Role::Listener; 2]);
+    net.pass(1_100);
+    assert!(direct.is_closed(&net) && !relayed.is_closed(&net));
 }

@@ -39,8 +39,13 @@ impl Puppet {
 
     /// `role` is the host's.
     pub(crate) fn link_as(net: &mut Net, host: usize, key: SecretKey, address: &str, role: Role) -> Option<Self> {
-        let binding = Bytes::from_static(b"binding");
-        let link = net.loose_link(host, up(address, role, binding.clone()));
+        Self::link_up(net, host, key, up(address, role, Bytes::from_static(b"binding")))
+    }
+
+    /// Over a link that its transport reports so.
+    pub(crate) fn link_up(net: &mut Net, host: usize, key: SecretKey, up: LinkUp) -> Option<Self> {
+        let (scheme, role, binding) = (up.scheme, up.role, up.binding.clone());
+        let link = net.loose_link(host, up);
         let sent = net.loose.remove(&(host, link.0))?;
         let Ok(Frame::Hello(theirs)) = Frame::parse(&sent[0]) else { panic!("no hello") };
         let puppet = Self { key, instance: Instance::new(1_700_000_000, 9), host, link };
@@ -49,7 +54,7 @@ impl Puppet {
         let (mine, other) = (ours.body().as_ref(), theirs.body().as_ref());
         let transcript = if listener { hello::transcript(other, mine) } else { hello::transcript(mine, other) };
         let (own, peer) = (id(&puppet.key), theirs.fields().node);
-        let bytes = hello::proof_bytes(Scheme::Tls, listener, &binding, &own, &peer, &transcript);
+        let bytes = hello::proof_bytes(scheme, listener, &binding, &own, &peer, &transcript);
         let proof = frame::proof(&hello::sign_proof(&RustCrypto, &puppet.key, &bytes));
         puppet.send(net, vec![frame::hello(&ours), proof]);
         (!puppet.is_closed(net)).then_some(puppet)
@@ -93,6 +98,15 @@ impl Puppet {
     pub(crate) fn taken(&self, net: &mut Net) -> Vec<Frame> {
         let frames = net.loose.remove(&(self.host, self.link.0)).unwrap_or_default();
         frames.iter().map(|frame| Frame::parse(frame).unwrap()).collect()
+    }
+
+    /// Answers the PINGs that came since the last time; what else came is dropped.
+    pub(crate) fn answer(&self, net: &mut Net) {
+        let token = |frame| if let Frame::Ping { token } = frame { Some(token) } else { None };
+        let pongs: Vec<_> = self.taken(net).into_iter().filter_map(token).map(frame::pong).collect();
+        if !pongs.is_empty() && !self.is_closed(net) {
+            self.send(net, pongs);
+        }
     }
 
     /// The codes of the refusals that came to it since the last time.
