@@ -1,8 +1,9 @@
 //! Forgers on a group's topic: swarms of gossipsub that say there what is not so, as fast as they are told.
 //!
 //! `forge MULTIADDR TOPIC COUNT RATE` dials a node under as many names and joins the topic; each line of its input lets them
-//! go on for a second. What they hear of others they say again with its last byte changed, and between that they say
-//! what is nothing at all. The answer tells how much was said.
+//! go on for a second. What they hear of honest ones they say again with its last byte changed, and between that they say
+//! what is nothing at all; until they have heard something they say nothing, since whoever says nothing of use is soon not
+//! heard any more. The answer tells how much was said.
 
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ const TURN: Duration = Duration::from_secs(1);
 
 /// Messages that are kept to be changed.
 const HEARD: usize = 64;
+
+/// How what is nothing at all begins.
+const NOTHING: &str = "nothing at all";
 
 pub(super) fn play(args: &[String]) -> Result<()> {
     let [host, topic, count, rate] = args else { bail!("forge MULTIADDR TOPIC COUNT RATE") };
@@ -95,7 +99,9 @@ impl Forger {
     }
 
     fn heard(&mut self, event: SwarmEvent<gossipsub::Event>) {
-        if let SwarmEvent::Behaviour(gossipsub::Event::Message { message, .. }) = event {
+        if let SwarmEvent::Behaviour(gossipsub::Event::Message { message, .. }) = event
+            && !message.data.starts_with(NOTHING.as_bytes())
+        {
             if self.heard.len() >= HEARD {
                 self.heard.remove(0);
             }
@@ -104,12 +110,11 @@ impl Forger {
     }
 
     fn lie(&mut self) {
-        let turn = self.said;
-        let mut lie = self.heard.last().filter(|_| turn.is_multiple_of(2)).cloned();
-        if let Some(last) = lie.as_mut().and_then(|lie| lie.last_mut()) {
+        let (turn, Some(heard)) = (self.said, self.heard.last()) else { return };
+        let mut lie = if turn.is_multiple_of(2) { heard.clone() } else { format!("{NOTHING}, {turn}").into_bytes() };
+        if let Some(last) = lie.last_mut() {
             *last = last.wrapping_add(u8::try_from(turn % 255).unwrap_or_default()).wrapping_add(1);
         }
-        let lie = lie.unwrap_or_else(|| format!("nothing at all, {turn}").into_bytes());
         // Where nobody listens yet, or the same was said before, nothing is said.
         self.said += u64::from(self.swarm.behaviour_mut().publish(self.topic.clone(), lie).is_ok());
     }
