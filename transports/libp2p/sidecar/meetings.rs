@@ -13,10 +13,10 @@ use libp2p::kad::{QueryId, RecordKey};
 
 /// Names under which this node meets others at once. 512: two days' names of 256 groups.
 const MEETINGS: usize = 512;
-/// Pause after the first round, when it found nobody. 2 s: twenty times what saying and asking take in a DHT of a few nodes;
-/// in a large one the rounds after it do.
+/// Pause after the first round, when it found nobody. 2 s: members that start together have mostly said so by then; the
+/// rounds after it meet the slower ones.
 const PAUSE_FIRST: Duration = Duration::from_secs(2);
-/// Pause after a round that found somebody new.
+/// Pause after a round that found somebody new, and the longest before what could not be said is said again.
 const PAUSE_FOUND: Duration = Duration::from_secs(30);
 /// Longest pause between rounds. 10 min: what a node that comes back waits at worst until somebody finds it.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
@@ -40,6 +40,13 @@ struct Meeting<Q> {
     found: bool,
     say_at: Instant,
     saying: Option<Q>,
+}
+
+impl<Q> Meeting<Q> {
+    /// Until what could not be said is said again.
+    fn say_soon(&self) -> Duration {
+        self.pause.min(PAUSE_FOUND)
+    }
 }
 
 /// What is to be done in the DHT.
@@ -107,7 +114,7 @@ impl<Q: Copy + PartialEq> Meetings<Q> {
             Due::Say(name) => {
                 let Some(meeting) = self.0.get_mut(&name) else { return };
                 meeting.saying = query;
-                meeting.say_at = later(now, if query.is_some() { SAID_AGAIN } else { meeting.pause });
+                meeting.say_at = later(now, if query.is_some() { SAID_AGAIN } else { meeting.say_soon() });
             }
             Due::Ask(name) => {
                 let Some(meeting) = self.0.get_mut(&name) else { return };
@@ -136,7 +143,7 @@ impl<Q: Copy + PartialEq> Meetings<Q> {
             if meeting.saying == Some(query) {
                 meeting.saying = None;
                 if !worked {
-                    meeting.say_at = later(now, meeting.pause);
+                    meeting.say_at = later(now, meeting.say_soon());
                 }
             }
             if meeting.asking == Some(query) {
@@ -195,7 +202,12 @@ mod tests {
             now = next;
         }
         assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 30, 60]);
-        meetings.ended(100, true, now);
+        meetings.ended(100, false, now);
+        assert_eq!(meetings.next_due(), Some(now), "it is asked next");
+        meetings.begun(Due::Ask(name(1)), Some(200), now);
+        assert_eq!(meetings.next_due(), later(now, PAUSE_FOUND).into(), "what could not be said is said again soon");
+        meetings.restart(now);
+        meetings.ended(200, true, now);
         meetings.restart(now);
         assert_eq!(meetings.due(now), Some(Due::Say(name(1))));
         assert!(meetings.end(&name(1)) && !meetings.end(&name(1)));
